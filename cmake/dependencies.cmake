@@ -1,0 +1,29 @@
+# Third-party libraries, each behind one target name.
+find_package(Threads REQUIRED)
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(tomlplusplus QUIET)
+find_package(ICU REQUIRED COMPONENTS uc i18n)
+find_package(tsl-robin-map REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
+
+# DuckDB: a system library wins, else the pinned one that scripts/bootstrap.sh unpacked.
+find_library(DUCKDB_LIBRARY duckdb PATHS ${CMAKE_SOURCE_DIR}/third_party/duckdb REQUIRED)
+find_path(DUCKDB_INCLUDE duckdb.h PATHS ${CMAKE_SOURCE_DIR}/third_party/duckdb REQUIRED)
+add_library(duckdb SHARED IMPORTED)
+set_target_properties(duckdb PROPERTIES IMPORTED_LOCATION ${DUCKDB_LIBRARY} INTERFACE_INCLUDE_DIRECTORIES ${DUCKDB_INCLUDE}
+                                        IMPORTED_NO_SONAME TRUE)
+
+# LibTorch: Debian's, or another one (CUDA) whose folder LEMUR_TORCH names.
+set(LEMUR_TORCH "" CACHE PATH "Folder of a LibTorch 2.x to build against instead of the system's")
+if(LEMUR_TORCH)
+  list(PREPEND CMAKE_PREFIX_PATH ${LEMUR_TORCH})
+endif()
+find_package(Torch REQUIRED)
+separate_arguments(LEMUR_TORCH_FLAGS NATIVE_COMMAND "${TORCH_CXX_FLAGS}")
+add_library(lemur_torch INTERFACE)
+target_link_libraries(lemur_torch INTERFACE ${TORCH_LIBRARIES})
+target_include_directories(lemur_torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
+target_compile_options(lemur_torch INTERFACE ${LEMUR_TORCH_FLAGS})

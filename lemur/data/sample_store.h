@@ -1,0 +1,166 @@
+// The sample store: documents, queries, users, events and past actions in columns, memory-mapped; written once by ingest.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lemur/base/folder.h"
+#include "lemur/base/options.h"
+
+namespace lemur {
+
+/// Rows of variable length in one array: row i is items[offsets[i], offsets[i+1]).
+template <typename T>
+struct RaggedView {
+  std::span<const uint64_t> offsets;  ///< [num_rows + 1]; empty where there are no rows
+  std::span<const T> items;
+
+  std::span<const T> operator[](size_t row) const { return items.subspan(offsets[row], offsets[row + 1] - offsets[row]); }
+  size_t size() const { return offsets.empty() ? 0 : offsets.size() - 1; }
+};
+
+/// Past actions of one user up to a moment: parallel arrays, oldest first. A slice of the store, not a copy.
+struct HistoryView {
+  std::span<const uint32_t> documents;  ///< document indices
+  std::span<const int64_t> times;       ///< milliseconds since 1970
+  std::span<const uint8_t> actions;     ///< index into StoreSchema::actions
+
+  size_t size() const { return documents.size(); }
+};
+
+/// What the columns mean. Stored in the manifest under "schema".
+struct StoreSchema {
+  struct Feature {
+    std::string name;      ///< column, or "rate(user)" / "count(user)" for a counter
+    std::string of;        ///< document | user | context | cross
+    bool is_number = false;
+    bool is_document_id = false;  ///< the column is the document's ID
+    int64_t width = 16, admit_after = 1;
+    double expire_days = 0;
+    double mean = 0, deviation = 1;  ///< of a number in the training split, before standardisation (values at rest are standardised; NULL became 0)
+  };
+  struct Split {
+    std::string name;
+    uint64_t begin = 0, end = 0;  ///< range of events
+  };
+  struct TextField {
+    std::string name;
+    int64_t max_tokens = 0;
+  };
+  struct History {
+    std::string name;
+    int64_t length = 0;
+  };
+  std::vector<TextField> text;
+  std::vector<Feature> features;      ///< in the order of the configuration, counters last
+  std::vector<History> histories;
+  std::vector<std::string> labels;
+  std::vector<std::string> actions;   ///< names of actions; at most 255
+  std::vector<Split> splits;
+  bool has_queries = false;
+  bool has_requests = false;          ///< a request column was given (else requests are derived)
+  int64_t vocabulary_size = 0;
+  uint64_t num_documents = 0, num_users = 0, num_queries = 0, num_events = 0;
+
+  nlohmann::json to_json() const;
+  static StoreSchema from_json(const nlohmann::json& json);
+  /// Returns the split of that name; throws InvalidArgument naming those that exist.
+  const Split& split(std::string_view name) const;
+};
+
+/// Index of "no query" / "no document".
+inline constexpr uint32_t kNone = 0xffffffff;
+
+/// Read-only view of a store on disk. Opening checks sizes. All members may be called from any thread.
+/// Events are ordered by (split in the order of schema().splits, time, row of the input).
+class SampleStore {
+ public:
+  static constexpr int kVersion = 1;
+
+  /// Throws DataError when the folder is incomplete, damaged or of another version.
+  explicit SampleStore(const std::filesystem::path& path, bool verify = false);
+
+  const StoreSchema& schema() const { return schema_; }
+  const nlohmann::json& manifest() const { return manifest_; }
+  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path vocabulary_path() const { return path_ / "vocab.txt"; }
+
+  // Documents [num_documents], queries [num_queries], users [num_users].
+  std::string_view document_id(uint32_t document) const;
+  std::string_view user_id(uint32_t user) const;
+  std::string_view query_text(uint32_t query) const;
+  std::span<const uint64_t> document_keys() const { return document_keys_; }  ///< hash_bytes of the ID
+  std::span<const uint64_t> query_keys() const { return query_keys_; }        ///< hash_bytes of the normalised text
+  /// Word pieces of text field `field` of a document, no special tokens, already cut to max_tokens.
+  std::span<const int32_t> document_tokens(uint32_t document, size_t field) const;
+  RaggedView<int32_t> query_tokens() const { return query_tokens_; }
+
+  // Events [num_events].
+  std::span<const int64_t> times() const { return times_; }
+  std::span<const uint32_t> users() const { return users_; }
+  std::span<const uint32_t> documents() const { return documents_; }
+  std::span<const uint32_t> queries() const { return queries_; }      ///< kNone where there is none
+  std::span<const uint64_t> requests() const { return requests_; }    ///< key of the request
+  std::span<const uint64_t> rows() const { return rows_; }            ///< row of the events input, from 0
+  std::span<const float> weights() const { return weights_; }
+  std::span<const uint8_t> labels(size_t task) const { return labels_[task]; }
+
+  /// Keys of category feature `feature`: rows are documents where of == "document", else events.
+  const RaggedView<uint64_t>& categories(size_t feature) const { return categories_[feature]; }
+  /// Values of number feature `feature`, standardised: rows likewise.
+  std::span<const float> numbers(size_t feature) const { return numbers_[feature]; }
+
+  /// Returns the user's actions of history `history` strictly before `time`, at most its length, oldest first.
+  HistoryView history(size_t history, uint32_t user, int64_t time) const;
+  /// Returns the raw request ID as text, for predictions: the request column's value, or "user:time" where it is derived.
+  std::string request_name(uint64_t event) const;
+  /// Age of the document at the event in ms: event time minus the document's first appearance in any event.
+  std::span<const int64_t> document_first_seen() const { return document_first_seen_; }
+
+ private:
+  std::filesystem::path path_;
+  nlohmann::json manifest_;
+  StoreSchema schema_;
+  std::vector<MappedFile> files_;
+  RaggedView<char> document_ids_, user_ids_, query_texts_, request_ids_;
+  RaggedView<int32_t> document_tokens_, query_tokens_;  // document_tokens_: row = document * num_fields + field
+  std::span<const uint64_t> document_keys_, query_keys_, requests_, rows_;
+  std::span<const int64_t> times_, document_first_seen_;
+  std::span<const uint32_t> users_, documents_, queries_;
+  std::span<const float> weights_;
+  std::vector<std::span<const uint8_t>> labels_;
+  std::vector<RaggedView<uint64_t>> categories_;
+  std::vector<std::span<const float>> numbers_;
+  struct ActionColumns {
+    std::span<const uint64_t> offsets;  // [num_users + 1]
+    HistoryView all;
+  };
+  std::vector<ActionColumns> actions_;
+};
+
+/// Appends items of a column to a file; buffered. Used by ingest only.
+class ColumnFile {
+ public:
+  explicit ColumnFile(const std::filesystem::path& path);
+  ~ColumnFile();
+  ColumnFile(ColumnFile&&) noexcept;
+  void append(const void* data, size_t size_bytes);
+  template <typename T>
+  void append(const T& item) {
+    append(&item, sizeof(T));
+  }
+  /// Flushes and closes; throws DataError when the disk is full.
+  void close();
+
+ private:
+  std::string name_;
+  void* file_ = nullptr;  // FILE*
+};
+
+}  // namespace lemur
