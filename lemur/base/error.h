@@ -14,7 +14,8 @@ class Error : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// Signals a wrong argument, option or configuration: the caller's fault (exit code 2 of the program).
+/// Signals a wrong argument, option or configuration: the caller's fault (exit code 2 of the
+/// program).
 class InvalidArgument : public Error {
  public:
   using Error::Error;

@@ -21,7 +21,9 @@ namespace {
 
 constexpr const char* kManifest = "manifest.json";
 
-std::string checksum(const fs::path& path) { return fmt::format("{:016x}", hash_bytes(MappedFile(path).bytes())); }
+std::string checksum(const fs::path& path) {
+  return fmt::format("{:016x}", hash_bytes(MappedFile(path).bytes()));
+}
 
 }  // namespace
 
@@ -53,7 +55,8 @@ void FolderWriter::publish(const nlohmann::json& manifest) {
   nlohmann::json complete = manifest;
   auto& files = complete["files"] = nlohmann::json::object();
   for (const auto& entry : fs::directory_iterator(temporary_)) {
-    files[entry.path().filename().string()] = {{"size_bytes", entry.file_size()}, {"xxh3", checksum(entry.path())}};
+    files[entry.path().filename().string()] = {{"size_bytes", entry.file_size()},
+                                               {"xxh3", checksum(entry.path())}};
     sync_path(entry.path());
   }
   std::ofstream(file(kManifest)) << complete.dump(1) << '\n';
@@ -72,7 +75,8 @@ void FolderWriter::publish(const nlohmann::json& manifest) {
 }
 
 nlohmann::json open_folder(const fs::path& path, bool verify) {
-  if (!fs::exists(path / kManifest)) fail<DataError>("files", "{} has no {}: nothing complete is there", path.string(), kManifest);
+  if (!fs::exists(path / kManifest))
+    fail<DataError>("files", "{} has no {}: nothing complete is there", path.string(), kManifest);
   nlohmann::json manifest;
   try {
     manifest = nlohmann::json::parse(read_file(path / kManifest));
@@ -81,9 +85,12 @@ nlohmann::json open_folder(const fs::path& path, bool verify) {
       auto size = fs::file_size(path / name, error);
       auto expected = entry.at("size_bytes").get<uint64_t>();
       if (error) fail<DataError>("files", "{} is missing", (path / name).string());
-      if (size != expected) fail<DataError>("files", "{} has {} bytes; its manifest says {}", (path / name).string(), size, expected);
+      if (size != expected)
+        fail<DataError>("files", "{} has {} bytes; its manifest says {}", (path / name).string(),
+                        size, expected);
       if (verify && checksum(path / name) != entry.at("xxh3").get<std::string>())
-        fail<DataError>("files", "{} is damaged: its checksum differs from the manifest's", (path / name).string());
+        fail<DataError>("files", "{} is damaged: its checksum differs from the manifest's",
+                        (path / name).string());
     }
   } catch (const nlohmann::json::exception& error) {
     fail<DataError>("files", "{} is damaged: {}", (path / kManifest).string(), error.what());
@@ -125,7 +132,8 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 }
 
 void MappedFile::check_multiple(size_t item_bytes) const {
-  if (size_ % item_bytes != 0) fail<DataError>("files", "{} has {} bytes, no multiple of {}", name_, size_, item_bytes);
+  if (size_ % item_bytes != 0)
+    fail<DataError>("files", "{} has {} bytes, no multiple of {}", name_, size_, item_bytes);
 }
 
 void write_file_atomically(const fs::path& path, std::string_view bytes) {

@@ -1,4 +1,5 @@
-// Folders that exist whole or not at all: atomic publication, manifest with sizes and checksums, mapped files.
+// Folders that exist whole or not at all: atomic publication, manifest with sizes and checksums,
+// mapped files.
 #pragma once
 
 #include <cstdint>
@@ -10,11 +11,12 @@
 
 namespace lemur {
 
-/// Writes a folder under a temporary name and publishes it by one rename. Files are written by the owner into `file(name)`;
-/// an unpublished folder is removed by the destructor. Not thread-safe.
+/// Writes a folder under a temporary name and publishes it by one rename. Files are written by the
+/// owner into `file(name)`; an unpublished folder is removed by the destructor. Not thread-safe.
 class FolderWriter {
  public:
-  /// Creates `<path>.tmp-<pid>` beside `path`, and the parents. Throws DataError when that is impossible.
+  /// Creates `<path>.tmp-<pid>` beside `path`, and the parents. Throws DataError when that is
+  /// impossible.
   explicit FolderWriter(std::filesystem::path path);
   ~FolderWriter();
   FolderWriter(const FolderWriter&) = delete;
@@ -23,8 +25,9 @@ class FolderWriter {
   /// Returns where the file `name` is to be written.
   std::filesystem::path file(std::string_view name) const { return temporary_ / name; }
 
-  /// Adds "files": {name: {"size_bytes", "xxh3"}} for every file of the folder to `manifest` (an object), writes it as manifest.json,
-  /// syncs everything and renames the folder to its final name; an older folder of that name is replaced.
+  /// Adds "files": {name: {"size_bytes", "xxh3"}} for every file of the folder to `manifest` (an
+  /// object), writes it as manifest.json, syncs everything and renames the folder to its final
+  /// name; an older folder of that name is replaced.
   void publish(const nlohmann::json& manifest);
 
  private:
@@ -32,8 +35,8 @@ class FolderWriter {
   bool published_ = false;
 };
 
-/// Reads `<path>/manifest.json` and checks that every file it names has the size it says; with `verify` the checksums too.
-/// Throws DataError naming the file otherwise.
+/// Reads `<path>/manifest.json` and checks that every file it names has the size it says; with
+/// `verify` the checksums too. Throws DataError naming the file otherwise.
 nlohmann::json open_folder(const std::filesystem::path& path, bool verify = false);
 
 /// Read-only memory map of a whole file. Movable; the bytes live as long as the object.

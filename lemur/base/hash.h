@@ -1,4 +1,5 @@
-// 64-bit hashes: of bytes (XXH3) and of small tuples of integers, stable across machines and versions.
+// 64-bit hashes: of bytes (XXH3) and of small tuples of integers, stable across machines and
+// versions.
 #pragma once
 
 #include <xxhash.h>
@@ -9,7 +10,9 @@
 namespace lemur {
 
 /// Returns XXH3-64 of the bytes. Every ID of the data becomes such a key.
-inline uint64_t hash_bytes(std::string_view bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
+inline uint64_t hash_bytes(std::string_view bytes) {
+  return XXH3_64bits(bytes.data(), bytes.size());
+}
 
 /// Returns a well-mixed function of `x` (SplitMix64's finaliser).
 inline uint64_t mix(uint64_t x) {
@@ -20,7 +23,9 @@ inline uint64_t mix(uint64_t x) {
 }
 
 /// Returns a hash of a pair; order matters.
-inline uint64_t hash_combine(uint64_t a, uint64_t b) { return mix(mix(a) ^ (b + 0x632be59bd9b4e019ULL)); }
+inline uint64_t hash_combine(uint64_t a, uint64_t b) {
+  return mix(mix(a) ^ (b + 0x632be59bd9b4e019ULL));
+}
 
 /// Returns a number in [0, 1) drawn by hashing: the same arguments give the same number everywhere.
 inline double hash_uniform(uint64_t seed, uint64_t step, uint64_t key) {

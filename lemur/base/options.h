@@ -1,4 +1,5 @@
-// Every option of the configuration file, with its default, its meaning and its range. docs/configuration.md is generated from here.
+// Every option of the configuration file, with its default, its meaning and its range.
+// docs/configuration.md is generated from here.
 #pragma once
 
 #include <cstdint>
@@ -19,20 +20,29 @@ struct OneOf {
   std::vector<std::string> values;
 };
 
-// Each struct lists its keys in `visit`: visitor(key, member, meaning[, Range or OneOf]); `base/config.cpp` reads, checks, writes and documents them.
+// Each struct lists its keys in `visit`: visitor(key, member, meaning[, Range or OneOf]);
+// `base/config.cpp` reads, checks, writes and documents them.
 
 struct ColumnsOptions {
-  std::string document = "document", user = "user", time = "time", split, request, query, weight, action = "action";
+  std::string document = "document", user = "user", time = "time", split, request, query, weight,
+              action = "action";
   std::vector<std::string> labels = {"label"};
 
   template <typename V>
   void visit(V&& v) {
-    v("document", document, "Column of the document's ID (integer or string), in documents and events.");
+    v("document", document,
+      "Column of the document's ID (integer or string), in documents and events.");
     v("user", user, "Column of the user's ID (integer or string).");
-    v("time", time, "Column of the time: a timestamp, integer milliseconds or integer seconds (told apart by size).");
-    v("split", split, "Column whose values name the splits (train, valid, test); empty: [data.split] cuts by time.");
+    v("time", time,
+      "Column of the time: a timestamp, integer milliseconds or integer seconds (told apart by "
+      "size).");
+    v("split", split,
+      "Column whose values name the splits (train, valid, test); empty: [data.split] cuts by "
+      "time.");
     v("labels", labels, "Columns of the labels, 0 or 1; the first is the main task.");
-    v("request", request, "Column that groups the impressions shown together; empty: user and query and time make a request.");
+    v("request", request,
+      "Column that groups the impressions shown together; empty: user and query and time make a "
+      "request.");
     v("query", query, "Column of the query's text; empty: a feed without queries.");
     v("weight", weight, "Column of the impression's weight; empty: 1.");
     v("action", action, "Column of the action's name in the actions table.");
@@ -44,8 +54,10 @@ struct SplitOptions {
 
   template <typename V>
   void visit(V&& v) {
-    v("valid", valid, "Share of the events, before the test's, that make the split 'valid'.", Range{0, 0.9});
-    v("test", test, "Share of the events, the last ones, that make the split 'test'.", Range{0, 0.9});
+    v("valid", valid, "Share of the events, before the test's, that make the split 'valid'.",
+      Range{0, 0.9});
+    v("test", test, "Share of the events, the last ones, that make the split 'test'.",
+      Range{0, 0.9});
   }
 };
 
@@ -66,7 +78,9 @@ struct ImageFieldOptions {
 
   template <typename V>
   void visit(V&& v) {
-    v("column", column, "Column of documents that holds the image's path or bytes. Images are not encoded yet: ingest says so and goes on.");
+    v("column", column,
+      "Column of documents that holds the image's path or bytes. Images are not encoded yet: "
+      "ingest says so and goes on.");
     v("pixels", pixels, "Side of the square that the image is resized to.", Range{16, 512});
   }
 };
@@ -80,11 +94,20 @@ struct FeatureOptions {
   void visit(V&& v) {
     v("column", column, "Column of documents (of = \"document\") or events.");
     v("of", of, "What the feature describes.", OneOf{{"document", "user", "context", "cross"}});
-    v("separator", separator, "Cuts the column's text into several values; empty: one value (a list column has several by itself).");
-    v("kind", kind, "category: embedded by an ID table; number: standardised by the training split.", OneOf{{"category", "number"}});
+    v("separator", separator,
+      "Cuts the column's text into several values; empty: one value (a list column has several by "
+      "itself).");
+    v("kind", kind,
+      "category: embedded by an ID table; number: standardised by the training split.",
+      OneOf{{"category", "number"}});
     v("width", width, "Width of the embedding of a category.", Range{1, 1024});
-    v("admit_after", admit_after, "Sightings in training before a category gets a row of its own; until then it shares the default row.", Range{1, 1e9});
-    v("expire_days", expire_days, "Days of data time without a sighting after which a row is dropped; 0: never.", Range{0, 36500});
+    v("admit_after", admit_after,
+      "Sightings in training before a category gets a row of its own; until then it shares the "
+      "default row.",
+      Range{1, 1e9});
+    v("expire_days", expire_days,
+      "Days of data time without a sighting after which a row is dropped; 0: never.",
+      Range{0, 36500});
   }
 };
 
@@ -96,11 +119,14 @@ struct CounterOptions {
 
   template <typename V>
   void visit(V&& v) {
-    v("by", by, "Columns of events or documents that make the key, such as [\"user\", \"genres\"].");
+    v("by", by,
+      "Columns of events or documents that make the key, such as [\"user\", \"genres\"].");
     v("label", label, "Label that is counted.");
     v("window_days", window_days, "Days of the past that count; 0: all of it.", Range{0, 36500});
-    v("delay_seconds", delay_seconds, "Seconds after which an event's label is known.", Range{0, 1e9});
-    v("smoothing", smoothing, "Impressions' worth of the overall rate that every key starts with.", Range{0, 1e9});
+    v("delay_seconds", delay_seconds, "Seconds after which an event's label is known.",
+      Range{0, 1e9});
+    v("smoothing", smoothing, "Impressions' worth of the overall rate that every key starts with.",
+      Range{0, 1e9});
     v("splits", splits, "Splits whose events are counted; empty: all.");
   }
 };
@@ -113,7 +139,9 @@ struct HistoryOptions {
   void visit(V&& v) {
     v("name", name, "Name of the history.");
     v("length", length, "Most recent documents kept.", Range{1, 100000});
-    v("where", where, "SQL condition over the columns of events (and of actions); empty: all of the user's events.");
+    v("where", where,
+      "SQL condition over the columns of events (and of actions); empty: all of the user's "
+      "events.");
   }
 };
 
@@ -129,18 +157,25 @@ struct DataOptions {
 
   template <typename V>
   void visit(V&& v) {
-    v("documents", documents, "Parquet, CSV (.gz, .zst), JSONL, a glob of them relative to this file, or \"sql: SELECT ...\".");
+    v("documents", documents,
+      "Parquet, CSV (.gz, .zst), JSONL, a glob of them relative to this file, or \"sql: SELECT "
+      "...\".");
     v("events", events, "One row per impression, likewise.");
-    v("actions", actions, "Past actions that are no impressions (user, document, time, action), likewise; empty: none.");
+    v("actions", actions,
+      "Past actions that are no impressions (user, document, time, action), likewise; empty: "
+      "none.");
     v("queries", queries, "Query log (user, query, time), likewise; empty: none.");
-    v("unknown_documents", unknown_documents, "Events of a document that documents lacks: stop with an error, or keep them without content and count them.",
+    v("unknown_documents", unknown_documents,
+      "Events of a document that documents lacks: stop with an error, or keep them without content "
+      "and count them.",
       OneOf{{"error", "keep"}});
     v("columns", columns, "Names of the columns.");
     v("split", split, "How time cuts the splits where no column names them.");
     v("text", text, "Raw text fields of documents, in the order in which they enter the encoder.");
     v("image", image, "Image fields of documents.");
     v("feature", feature, "Features: IDs, categories and numbers.");
-    v("counter", counter, "Point-in-time counts and rates, computed at ingest from earlier events only.");
+    v("counter", counter,
+      "Point-in-time counts and rates, computed at ingest from earlier events only.");
     v("history", history, "Histories of the user before the event, newest first.");
   }
 };
@@ -153,7 +188,8 @@ struct TokenizerOptions {
   template <typename V>
   void visit(V&& v) {
     v("vocabulary", vocabulary, "Size of the vocabulary trained at ingest.", Range{300, 1000000});
-    v("min_count", min_count, "Occurrences below which a word is not used to train the vocabulary.", Range{1, 1e9});
+    v("min_count", min_count, "Occurrences below which a word is not used to train the vocabulary.",
+      Range{1, 1e9});
     v("vocab", vocab, "A vocab.txt in BERT's form to use instead of training one.");
     v("lower_case", lower_case, "Lower-case and strip accents, as BERT's uncased models do.");
   }
@@ -162,10 +198,13 @@ struct TokenizerOptions {
 struct ModelOptions {
   std::string ranker = "rankmixer", negatives = "clicked";
   bool content = true, content_history = true, id_history = true, similarity = true;
-  bool share_word_embeddings = true, stop_gradient = false, session_mask = true, document_mask = true;
+  bool share_word_embeddings = true, stop_gradient = false, session_mask = true,
+       document_mask = true;
   bool decoder_projected = false;
-  int64_t representation_width = 128, encoder_width = 128, query_layers = 2, document_layers = 4, encoder_heads = 4, encoder_ffn_factor = 4;
+  int64_t representation_width = 128, encoder_width = 128, query_layers = 2, document_layers = 4,
+          encoder_heads = 4, encoder_ffn_factor = 4;
   int64_t decoder_layers = 2, decoder_heads = 1, similarity_length = 64;
+  int64_t query_max_tokens = 16;
   int64_t tokens = 16, token_width = 128, ranker_layers = 2, ranker_ffn_factor = 4;
   std::vector<int64_t> mlp_widths = {512, 256, 128};
   double encoder_dropout = 0, embedding_dropout = 0, ranker_dropout = 0;
@@ -175,35 +214,58 @@ struct ModelOptions {
   template <typename V>
   void visit(V&& v) {
     v("ranker", ranker, "The module that mixes the features.", OneOf{{"rankmixer", "mlp"}});
-    v("content", content, "Encode the raw text of documents and queries; false: IDs and numbers only.");
-    v("content_history", content_history, "Decode histories of the documents' representations (needs bank.enabled).");
-    v("id_history", id_history, "Decode histories of the documents' ID embeddings (needs a category feature on the document's ID).");
-    v("similarity", similarity, "Cosines of the target document with its histories as features (needs bank.enabled).");
-    v("stop_gradient", stop_gradient, "Keep the ranking loss from reaching the encoders (the paper's ablation).");
+    v("content", content,
+      "Encode the raw text of documents and queries; false: IDs and numbers only.");
+    v("content_history", content_history,
+      "Decode histories of the documents' representations (needs bank.enabled).");
+    v("id_history", id_history,
+      "Decode histories of the documents' ID embeddings (needs a category feature on the "
+      "document's ID).");
+    v("similarity", similarity,
+      "Cosines of the target document with its histories as features (needs bank.enabled).");
+    v("stop_gradient", stop_gradient,
+      "Keep the ranking loss from reaching the encoders (the paper's ablation).");
     v("representation_width", representation_width, "Width r of a representation.", Range{4, 4096});
     v("encoder_width", encoder_width, "Width d of the encoders' layers.", Range{4, 4096});
     v("query_layers", query_layers, "Layers of the query encoder.", Range{1, 48});
     v("document_layers", document_layers, "Layers of the document encoder.", Range{1, 48});
     v("encoder_heads", encoder_heads, "Attention heads; divides encoder_width.", Range{1, 64});
-    v("encoder_ffn_factor", encoder_ffn_factor, "Width of the encoder's FFN over encoder_width.", Range{1, 16});
-    v("encoder_dropout", encoder_dropout, "Dropout after attention and FFN of the encoders, and on their input.", Range{0, 0.9});
-    v("share_word_embeddings", share_word_embeddings, "One table of word embeddings for both encoders.");
-    v("alignment_weight", alignment_weight, "Weight lambda of the query-to-document contrastive loss (SQDC); 0: off. Used where events have queries.", Range{0, 1000});
+    v("encoder_ffn_factor", encoder_ffn_factor, "Width of the encoder's FFN over encoder_width.",
+      Range{1, 16});
+    v("encoder_dropout", encoder_dropout,
+      "Dropout after attention and FFN of the encoders, and on their input.", Range{0, 0.9});
+    v("share_word_embeddings", share_word_embeddings,
+      "One table of word embeddings for both encoders.");
+    v("alignment_weight", alignment_weight,
+      "Weight lambda of the query-to-document contrastive loss (SQDC); 0: off. Used where events "
+      "have queries.",
+      Range{0, 1000});
     v("temperature", temperature, "Factor T on the cosines of SQDC.", Range{0.01, 1000});
     v("session_mask", session_mask, "Leave documents of the same request out of SQDC's negatives.");
-    v("document_mask", document_mask, "Leave other impressions of the same document out of SQDC's negatives.");
-    v("negatives", negatives, "SQDC's negatives: documents of clicked samples, or of all samples of the batch.", OneOf{{"clicked", "all"}});
+    v("document_mask", document_mask,
+      "Leave other impressions of the same document out of SQDC's negatives.");
+    v("negatives", negatives,
+      "SQDC's negatives: documents of clicked samples, or of all samples of the batch.",
+      OneOf{{"clicked", "all"}});
+    v("query_max_tokens", query_max_tokens, "Tokens of a query kept, from the front.", Range{1, 4096});
     v("decoder_layers", decoder_layers, "Layers of the history decoder.", Range{1, 16});
     v("decoder_heads", decoder_heads, "Heads of the history decoder.", Range{1, 64});
-    v("decoder_projected", decoder_projected, "Project the history's elements to keys and values; false: the elements themselves, as published.");
-    v("similarity_length", similarity_length, "Cosines kept in order of recency, and as many in descending order.", Range{1, 10000});
+    v("decoder_projected", decoder_projected,
+      "Project the history's elements to keys and values; false: the elements themselves, as "
+      "published.");
+    v("similarity_length", similarity_length,
+      "Cosines kept in order of recency, and as many in descending order.", Range{1, 10000});
     v("tokens", tokens, "Feature tokens T of RankMixer; divides token_width.", Range{1, 256});
     v("token_width", token_width, "Width D of a feature token.", Range{4, 8192});
     v("ranker_layers", ranker_layers, "RankMixer blocks L.", Range{1, 48});
     v("ranker_ffn_factor", ranker_ffn_factor, "Width of the per-token FFN over D.", Range{1, 16});
-    v("ranker_dropout", ranker_dropout, "Dropout on the ranker's input tokens and inside its FFNs.", Range{0, 0.9});
+    v("ranker_dropout", ranker_dropout, "Dropout on the ranker's input tokens and inside its FFNs.",
+      Range{0, 0.9});
     v("mlp_widths", mlp_widths, "Hidden widths of the ranker 'mlp'.");
-    v("embedding_dropout", embedding_dropout, "Probability with which a sample's whole embedding of a category feature is zeroed in training.", Range{0, 0.9});
+    v("embedding_dropout", embedding_dropout,
+      "Probability with which a sample's whole embedding of a category feature is zeroed in "
+      "training.",
+      Range{0, 0.9});
     v("task_weights", task_weights, "Weights of the labels' losses; empty: 1 each.");
   }
 };
@@ -214,46 +276,75 @@ struct BankOptions {
 
   template <typename V>
   void visit(V&& v) {
-    v("enabled", enabled, "Keep a memory bank of representations; false: every target is encoded and histories have IDs only.");
-    v("forward", forward, "Share p of the batch's distinct documents that run the encoder.", Range{0, 1});
-    v("backward", backward, "Share q of the batch's distinct documents that run the encoder's backward pass; at most forward.", Range{0, 1});
+    v("enabled", enabled,
+      "Keep a memory bank of representations; false: every target is encoded and histories have "
+      "IDs only.");
+    v("forward", forward, "Share p of the batch's distinct documents that run the encoder.",
+      Range{0, 1});
+    v("backward", backward,
+      "Share q of the batch's distinct documents that run the encoder's backward pass; at most "
+      "forward.",
+      Range{0, 1});
   }
 };
 
 struct TrainOptions {
-  int64_t epochs = 3, batch_size = 256, window = 100000, seed = 1, warmup_steps = 100, threads = 0, loader_threads = 1;
-  int64_t evaluate_every = 0, patience = 0, checkpoint_every = 1000, keep_checkpoints = 3, log_every = 50;
+  int64_t epochs = 3, batch_size = 256, window = 100000, seed = 1, warmup_steps = 100, threads = 0,
+          loader_threads = 1;
+  int64_t evaluate_every = 0, patience = 0, checkpoint_every = 1000, keep_checkpoints = 3,
+          log_every = 50;
   int64_t max_steps = 0, evaluate_batch_size = 1024;
   std::string order = "window", schedule = "constant", metric = "auc";
-  double learning_rate = 1e-3, encoder_learning_rate = 0, table_learning_rate = 0.05, weight_decay = 0.01, table_weight_decay = 0, clip_norm = 1;
+  double learning_rate = 1e-3, encoder_learning_rate = 0, table_learning_rate = 0.05,
+         weight_decay = 0.01, table_weight_decay = 0, clip_norm = 1;
   double average_decay = 0;
 
   template <typename V>
   void visit(V&& v) {
     v("epochs", epochs, "Passes over the training split.", Range{1, 10000});
     v("batch_size", batch_size, "Impressions per step.", Range{1, 1 << 20});
-    v("order", order, "time: as logged, one after the other; window: shuffled inside windows of `window` impressions.", OneOf{{"time", "window"}});
+    v("order", order,
+      "time: as logged, one after the other; window: shuffled inside windows of `window` "
+      "impressions.",
+      OneOf{{"time", "window"}});
     v("window", window, "Impressions of one shuffle window.", Range{1, 1e9});
     v("seed", seed, "Seed of everything that is drawn.", Range{0, 9e15});
     v("max_steps", max_steps, "Stop after this many steps; 0: epochs decide.", Range{0, 1e12});
     v("learning_rate", learning_rate, "Of AdamW, for dense parameters.", Range{0, 10});
-    v("encoder_learning_rate", encoder_learning_rate, "Of AdamW, for the encoders; 0: learning_rate.", Range{0, 10});
-    v("table_learning_rate", table_learning_rate, "Of row-wise Adagrad, for ID tables.", Range{0, 100});
+    v("encoder_learning_rate", encoder_learning_rate,
+      "Of AdamW, for the encoders; 0: learning_rate.", Range{0, 10});
+    v("table_learning_rate", table_learning_rate, "Of row-wise Adagrad, for ID tables.",
+      Range{0, 100});
     v("weight_decay", weight_decay, "Of AdamW, decoupled.", Range{0, 10});
-    v("table_weight_decay", table_weight_decay, "Decoupled decay of touched table rows.", Range{0, 10});
-    v("clip_norm", clip_norm, "Largest global norm of the dense gradient; 0: no clipping.", Range{0, 1e9});
-    v("warmup_steps", warmup_steps, "Steps over which the learning rates rise linearly.", Range{0, 1e9});
-    v("schedule", schedule, "Of the learning rates after warm-up: constant, or cosine to zero at the last step.", OneOf{{"constant", "cosine"}});
-    v("average_decay", average_decay, "Evaluate and publish an exponential moving average of the dense weights with this decay per step; 0: off.", Range{0, 0.99999});
-    v("evaluate_every", evaluate_every, "Steps between evaluations on 'valid'; 0: at the end of each epoch.", Range{0, 1e12});
-    v("evaluate_batch_size", evaluate_batch_size, "Impressions per batch of an evaluation.", Range{1, 1 << 20});
-    v("metric", metric, "Metric on 'valid' that decides which checkpoint is the best.", OneOf{{"auc", "qauc", "uauc", "log_loss"}});
-    v("patience", patience, "Evaluations without improvement after which training stops; 0: never.", Range{0, 1e6});
-    v("checkpoint_every", checkpoint_every, "Steps between checkpoints (one more at the end and after each evaluation).", Range{1, 1e12});
-    v("keep_checkpoints", keep_checkpoints, "Newest checkpoints kept, beside the best.", Range{1, 1e6});
+    v("table_weight_decay", table_weight_decay, "Decoupled decay of touched table rows.",
+      Range{0, 10});
+    v("clip_norm", clip_norm, "Largest global norm of the dense gradient; 0: no clipping.",
+      Range{0, 1e9});
+    v("warmup_steps", warmup_steps, "Steps over which the learning rates rise linearly.",
+      Range{0, 1e9});
+    v("schedule", schedule,
+      "Of the learning rates after warm-up: constant, or cosine to zero at the last step.",
+      OneOf{{"constant", "cosine"}});
+    v("average_decay", average_decay,
+      "Evaluate and publish an exponential moving average of the dense weights with this decay per "
+      "step; 0: off.",
+      Range{0, 0.99999});
+    v("evaluate_every", evaluate_every,
+      "Steps between evaluations on 'valid'; 0: at the end of each epoch.", Range{0, 1e12});
+    v("evaluate_batch_size", evaluate_batch_size, "Impressions per batch of an evaluation.",
+      Range{1, 1 << 20});
+    v("metric", metric, "Metric on 'valid' that decides which checkpoint is the best.",
+      OneOf{{"auc", "qauc", "uauc", "log_loss"}});
+    v("patience", patience, "Evaluations without improvement after which training stops; 0: never.",
+      Range{0, 1e6});
+    v("checkpoint_every", checkpoint_every,
+      "Steps between checkpoints (one more at the end and after each evaluation).", Range{1, 1e12});
+    v("keep_checkpoints", keep_checkpoints, "Newest checkpoints kept, beside the best.",
+      Range{1, 1e6});
     v("log_every", log_every, "Steps between lines of metrics.jsonl.", Range{1, 1e9});
     v("threads", threads, "Threads that compute; 0: all cores.", Range{0, 4096});
-    v("loader_threads", loader_threads, "Threads that make batches; the batches do not depend on it.", Range{1, 256});
+    v("loader_threads", loader_threads,
+      "Threads that make batches; the batches do not depend on it.", Range{1, 256});
   }
 };
 

@@ -9,7 +9,8 @@
 
 namespace lemur {
 
-/// Position in a pass over the training split: what a checkpoint needs to go on from the next batch.
+/// Position in a pass over the training split: what a checkpoint needs to go on from the next
+/// batch.
 struct LoaderPosition {
   int64_t epoch = 0;
   int64_t batch = 0;  ///< batches of this epoch already delivered
@@ -17,18 +18,20 @@ struct LoaderPosition {
 
 /// B impressions of a split. Histories are views into the store, which must outlive the batch.
 struct Batch {
-  LoaderPosition next;              ///< where the loader stands after this batch
-  std::vector<uint64_t> events;     ///< [B] event indices
-  std::vector<uint32_t> users;      ///< [B]
-  std::vector<int64_t> times;       ///< [B] milliseconds
-  std::vector<uint64_t> requests;   ///< [B]
-  std::vector<float> weights;       ///< [B]
-  std::vector<float> labels;        ///< [B, num_labels]
+  LoaderPosition next;             ///< where the loader stands after this batch
+  std::vector<uint64_t> events;    ///< [B] event indices
+  std::vector<uint32_t> users;     ///< [B]
+  std::vector<int64_t> times;      ///< [B] milliseconds
+  std::vector<uint64_t> requests;  ///< [B]
+  std::vector<float> weights;      ///< [B]
+  std::vector<float> labels;       ///< [B, num_labels]
 
-  std::vector<uint32_t> documents;        ///< [I] distinct target documents, in order of increasing token count, then index
-  std::vector<uint32_t> document_of;      ///< [B] index into `documents`
-  std::vector<uint32_t> queries;          ///< [J] distinct queries, likewise ordered; empty in feeds (kNone never appears)
-  std::vector<int32_t> query_of;          ///< [B] index into `queries`, -1: none
+  std::vector<uint32_t>
+      documents;  ///< [I] distinct target documents, in order of increasing token count, then index
+  std::vector<uint32_t> document_of;  ///< [B] index into `documents`
+  std::vector<uint32_t>
+      queries;  ///< [J] distinct queries, likewise ordered; empty in feeds (kNone never appears)
+  std::vector<int32_t> query_of;  ///< [B] index into `queries`, -1: none
 
   /// Per feature of the schema, in its order; the one that does not apply is empty.
   struct Feature {
@@ -47,7 +50,9 @@ struct Batch {
   size_t size() const { return events.size(); }
 };
 
-/// Returns the batch of these events of the store. Any thread.
+/// Returns the batch of these events of the store, in their order; `next` stays {0, 0}. Any thread.
+/// Throws InvalidArgument for an event that the store lacks, DataError for an event that names a
+/// document, user or query that the store lacks.
 Batch make_batch(const SampleStore& store, std::span<const uint64_t> events);
 
 }  // namespace lemur

@@ -11,25 +11,33 @@ namespace lemur {
 
 struct LoaderOptions {
   std::string split = "train";
-  int64_t batch_size = 256;   ///< the last batch of an epoch may be smaller
-  bool shuffle = false;       ///< false: time order; true: shuffled inside windows, differently in each epoch
-  int64_t window = 100000;    ///< events of a shuffle window
+  int64_t batch_size = 256;  ///< the last batch of an epoch may be smaller
+  bool shuffle =
+      false;  ///< false: time order; true: shuffled inside windows, differently in each epoch
+  int64_t window = 100000;  ///< events of a shuffle window
   int64_t epochs = 1;
   uint64_t seed = 1;
-  LoaderPosition start;       ///< first batch to deliver
-  int64_t threads = 1;        ///< performance only: batches and their order do not depend on it
-  int64_t ahead = 4;          ///< batches made ahead
+  LoaderPosition start;  ///< first batch to deliver
+  int64_t threads = 1;   ///< performance only: batches and their order do not depend on it
+  int64_t ahead = 4;     ///< batches made ahead; at least one per thread
 };
 
-/// Iterates over a split. `next` is for one thread; workers stop with the object.
+/// Iterates over a split, which `store` must outlive. `next` is for one thread; workers stop with
+/// the object. The batches from a start position on are the very ones that an uninterrupted pass
+/// gives there: batch b of epoch e depends only on the store, the split, `batch_size` and, when
+/// shuffled, `window` and `seed`. An empty split has no batches.
 class BatchLoader {
  public:
+  /// Throws InvalidArgument for an unknown split, a count below its minimum, or a start that lies
+  /// beyond the batches of an epoch.
   BatchLoader(const SampleStore& store, const LoaderOptions& options);
   ~BatchLoader();
 
-  /// Returns the next batch, or nothing after the last epoch. Rethrows what a worker threw.
+  /// Returns the next batch, or nothing after the last epoch. Rethrows what a worker threw, in the
+  /// place of the batch that it was making and in every later call.
   std::optional<Batch> next();
 
+  /// Returns the number of batches of one epoch, the last one included.
   int64_t batches_per_epoch() const;
 
  private:

@@ -1,4 +1,5 @@
-// DuckDB behind a few C++ classes: the only place that knows its C API (database.cpp includes duckdb.h).
+// DuckDB behind a few C++ classes: the only place that knows its C API (database.cpp includes
+// duckdb.h).
 #pragma once
 
 #include <cstdint>
@@ -13,20 +14,21 @@ namespace lemur {
 
 enum class ColumnType { kBool, kInt64, kDouble, kText, kTimestamp, kBlob, kTextList, kOther };
 
-/// One column of a chunk of a result: typed views into DuckDB's own memory, valid until the next chunk.
+/// One column of a chunk of a result: typed views into DuckDB's own memory, valid until the next
+/// chunk.
 class ColumnView {
  public:
   bool is_null(size_t row) const;
-  int64_t int64(size_t row) const;           ///< kBool, kInt64; kTimestamp as microseconds since 1970
-  double number(size_t row) const;           ///< kDouble, kInt64, kBool
-  std::string_view text(size_t row) const;   ///< kText, kBlob
+  int64_t int64(size_t row) const;  ///< kBool, kInt64; kTimestamp as microseconds since 1970
+  double number(size_t row) const;  ///< kDouble, kInt64, kBool
+  std::string_view text(size_t row) const;  ///< kText, kBlob
   /// Appends the items of a list of texts, NULL items as empty. Requires: kTextList.
   void text_list(size_t row, std::vector<std::string_view>& out) const;
 
  private:
   friend class Database;
   ColumnType type_ = ColumnType::kOther;
-  void* vector_ = nullptr;    // duckdb_vector
+  void* vector_ = nullptr;  // duckdb_vector
   const void* data_ = nullptr;
   const uint64_t* validity_ = nullptr;  // null: all valid
 };
@@ -58,8 +60,11 @@ class Database {
   /// Returns the columns that `sql` (a SELECT) would return.
   std::vector<ColumnInfo> describe(const std::string& sql);
 
-  /// Streams the result of `sql` chunk by chunk (about 2,048 rows): `consume(columns, num_rows)`. Memory stays bounded.
-  void query(const std::string& sql, const std::function<void(std::span<const ColumnView> columns, size_t num_rows)>& consume);
+  /// Streams the result of `sql` chunk by chunk (about 2,048 rows): `consume(columns, num_rows)`.
+  /// Memory stays bounded.
+  void query(
+      const std::string& sql,
+      const std::function<void(std::span<const ColumnView> columns, size_t num_rows)>& consume);
 
   /// Returns the single integer that `sql` gives.
   int64_t query_int64(const std::string& sql);
@@ -74,7 +79,8 @@ class Database {
 std::string sql_literal(std::string_view text);
 std::string sql_name(std::string_view name);
 
-/// Writes one Parquet file row by row with bounded memory (rows wait in a DuckDB file beside it). Not thread-safe.
+/// Writes one Parquet file row by row with bounded memory (rows wait in a DuckDB file beside it).
+/// Not thread-safe.
 class ParquetWriter {
  public:
   struct Column {
@@ -91,7 +97,8 @@ class ParquetWriter {
   void append_null();
   void end_row();
 
-  /// Writes the file (to a temporary name, then renamed). Nothing is written when this is never called.
+  /// Writes the file (to a temporary name, then renamed). Nothing is written when this is never
+  /// called.
   void finish();
 
  private:

@@ -1,4 +1,5 @@
-// The sample store: documents, queries, users, events and past actions in columns, memory-mapped; written once by ingest.
+// The sample store: documents, queries, users, events and past actions in columns, memory-mapped;
+// written once by ingest.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "lemur/base/folder.h"
@@ -21,11 +23,14 @@ struct RaggedView {
   std::span<const uint64_t> offsets;  ///< [num_rows + 1]; empty where there are no rows
   std::span<const T> items;
 
-  std::span<const T> operator[](size_t row) const { return items.subspan(offsets[row], offsets[row + 1] - offsets[row]); }
+  std::span<const T> operator[](size_t row) const {
+    return items.subspan(offsets[row], offsets[row + 1] - offsets[row]);
+  }
   size_t size() const { return offsets.empty() ? 0 : offsets.size() - 1; }
 };
 
-/// Past actions of one user up to a moment: parallel arrays, oldest first. A slice of the store, not a copy.
+/// Past actions of one user up to a moment: parallel arrays, oldest first. A slice of the store,
+/// not a copy.
 struct HistoryView {
   std::span<const uint32_t> documents;  ///< document indices
   std::span<const int64_t> times;       ///< milliseconds since 1970
@@ -37,13 +42,14 @@ struct HistoryView {
 /// What the columns mean. Stored in the manifest under "schema".
 struct StoreSchema {
   struct Feature {
-    std::string name;      ///< column, or "rate(user)" / "count(user)" for a counter
-    std::string of;        ///< document | user | context | cross
+    std::string name;  ///< column, or "rate(user)" / "count(user)" for a counter
+    std::string of;    ///< document | user | context | cross
     bool is_number = false;
     bool is_document_id = false;  ///< the column is the document's ID
     int64_t width = 16, admit_after = 1;
     double expire_days = 0;
-    double mean = 0, deviation = 1;  ///< of a number in the training split, before standardisation (values at rest are standardised; NULL became 0)
+    double mean = 0, deviation = 1;  ///< of a number in the training split, before standardisation
+                                     ///< (values at rest are standardised; NULL became 0)
   };
   struct Split {
     std::string name;
@@ -58,13 +64,13 @@ struct StoreSchema {
     int64_t length = 0;
   };
   std::vector<TextField> text;
-  std::vector<Feature> features;      ///< in the order of the configuration, counters last
+  std::vector<Feature> features;  ///< in the order of the configuration, counters last
   std::vector<History> histories;
   std::vector<std::string> labels;
-  std::vector<std::string> actions;   ///< names of actions; at most 255
+  std::vector<std::string> actions;  ///< names of actions; at most 255
   std::vector<Split> splits;
   bool has_queries = false;
-  bool has_requests = false;          ///< a request column was given (else requests are derived)
+  bool has_requests = false;  ///< a request column was given (else requests are derived)
   int64_t vocabulary_size = 0;
   uint64_t num_documents = 0, num_users = 0, num_queries = 0, num_events = 0;
 
@@ -77,8 +83,8 @@ struct StoreSchema {
 /// Index of "no query" / "no document".
 inline constexpr uint32_t kNone = 0xffffffff;
 
-/// Read-only view of a store on disk. Opening checks sizes. All members may be called from any thread.
-/// Events are ordered by (split in the order of schema().splits, time, row of the input).
+/// Read-only view of a store on disk. Opening checks sizes. All members may be called from any
+/// thread. Events are ordered by (split in the order of schema().splits, time, row of the input).
 class SampleStore {
  public:
   static constexpr int kVersion = 1;
@@ -95,8 +101,12 @@ class SampleStore {
   std::string_view document_id(uint32_t document) const;
   std::string_view user_id(uint32_t user) const;
   std::string_view query_text(uint32_t query) const;
-  std::span<const uint64_t> document_keys() const { return document_keys_; }  ///< hash_bytes of the ID
-  std::span<const uint64_t> query_keys() const { return query_keys_; }        ///< hash_bytes of the normalised text
+  std::span<const uint64_t> document_keys() const {
+    return document_keys_;
+  }  ///< hash_bytes of the ID
+  std::span<const uint64_t> query_keys() const {
+    return query_keys_;
+  }  ///< hash_bytes of the normalised text
   /// Word pieces of text field `field` of a document, no special tokens, already cut to max_tokens.
   std::span<const int32_t> document_tokens(uint32_t document, size_t field) const;
   RaggedView<int32_t> query_tokens() const { return query_tokens_; }
@@ -105,9 +115,9 @@ class SampleStore {
   std::span<const int64_t> times() const { return times_; }
   std::span<const uint32_t> users() const { return users_; }
   std::span<const uint32_t> documents() const { return documents_; }
-  std::span<const uint32_t> queries() const { return queries_; }      ///< kNone where there is none
-  std::span<const uint64_t> requests() const { return requests_; }    ///< key of the request
-  std::span<const uint64_t> rows() const { return rows_; }            ///< row of the events input, from 0
+  std::span<const uint32_t> queries() const { return queries_; }    ///< kNone where there is none
+  std::span<const uint64_t> requests() const { return requests_; }  ///< key of the request
+  std::span<const uint64_t> rows() const { return rows_; }  ///< row of the events input, from 0
   std::span<const float> weights() const { return weights_; }
   std::span<const uint8_t> labels(size_t task) const { return labels_[task]; }
 
@@ -116,20 +126,29 @@ class SampleStore {
   /// Values of number feature `feature`, standardised: rows likewise.
   std::span<const float> numbers(size_t feature) const { return numbers_[feature]; }
 
-  /// Returns the user's actions of history `history` strictly before `time`, at most its length, oldest first.
+  /// Returns the user's actions of history `history` strictly before `time`, at most its length,
+  /// oldest first.
   HistoryView history(size_t history, uint32_t user, int64_t time) const;
-  /// Returns the raw request ID as text, for predictions: the request column's value, or "user:time" where it is derived.
+  /// Returns the raw request ID as text, for predictions: the request column's value, or
+  /// "user:time" where it is derived.
   std::string request_name(uint64_t event) const;
-  /// Age of the document at the event in ms: event time minus the document's first appearance in any event.
+  /// Age of the document at the event in ms: event time minus the document's first appearance in
+  /// any event.
   std::span<const int64_t> document_first_seen() const { return document_first_seen_; }
 
  private:
+  void map_documents();
+  void map_events();
+  void map_features();
+  void map_histories();
+
   std::filesystem::path path_;
   nlohmann::json manifest_;
   StoreSchema schema_;
   std::vector<MappedFile> files_;
   RaggedView<char> document_ids_, user_ids_, query_texts_, request_ids_;
-  RaggedView<int32_t> document_tokens_, query_tokens_;  // document_tokens_: row = document * num_fields + field
+  RaggedView<int32_t> document_tokens_,
+      query_tokens_;  // document_tokens_: row = document * num_fields + field
   std::span<const uint64_t> document_keys_, query_keys_, requests_, rows_;
   std::span<const int64_t> times_, document_first_seen_;
   std::span<const uint32_t> users_, documents_, queries_;
@@ -147,15 +166,18 @@ class SampleStore {
 /// Appends items of a column to a file; buffered. Used by ingest only.
 class ColumnFile {
  public:
+  /// Creates or empties the file. Throws DataError when that is impossible.
   explicit ColumnFile(const std::filesystem::path& path);
   ~ColumnFile();
   ColumnFile(ColumnFile&&) noexcept;
+  /// Appends raw bytes. Throws DataError when they cannot be written. Requires: not closed.
   void append(const void* data, size_t size_bytes);
+  /// Appends one item as it lies in memory. Requires: T is a plain number.
   template <typename T>
-  void append(const T& item) {
-    append(&item, sizeof(T));
-  }
-  /// Flushes and closes; throws DataError when the disk is full.
+  requires std::is_arithmetic_v<T>
+  void append(const T& item) { append(&item, sizeof(T)); }
+  /// Flushes and closes; throws DataError when the disk is full. Closing twice is allowed; the
+  /// destructor closes without reporting.
   void close();
 
  private:

@@ -1,0 +1,111 @@
+#include "lemur/data/run_folder.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "lemur/base/config.h"
+#include "lemur/base/error.h"
+#include "lemur/base/folder.h"
+
+namespace lemur {
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::string_view kPrefix = "step-";
+
+/// Returns the number of "step-000123", nothing for another name.
+std::optional<int64_t> step_of(const std::string& name) {
+  if (!name.starts_with(kPrefix)) return std::nullopt;
+  int64_t step = 0;
+  const char *begin = name.data() + kPrefix.size(), *end = name.data() + name.size();
+  auto [stop, error] = std::from_chars(begin, end, step);
+  if (error != std::errc() || stop != end) return std::nullopt;
+  return step;
+}
+
+}  // namespace
+
+bool RunFolder::exists() const { return fs::exists(path_ / "config.toml"); }
+
+void RunFolder::create(const Options& options, const SampleStore& store) const {
+  fs::create_directories(path_);
+  write_file_atomically(path_ / "schema.json", store.schema().to_json().dump(1));
+  write_file_atomically(path_ / "vocab.txt", read_file(store.vocabulary_path()));
+  write_file_atomically(path_ / "config.toml", options_to_toml(options));
+}
+
+Options RunFolder::options() const {
+  if (!exists()) fail<DataError>("run", "{} holds no run: config.toml is missing", path_.string());
+  return load_options(path_ / "config.toml");
+}
+
+StoreSchema RunFolder::schema() const {
+  return StoreSchema::from_json(nlohmann::json::parse(read_file(path_ / "schema.json")));
+}
+
+SpecialTokens RunFolder::special_tokens() const { return SpecialTokens::load(path_ / "vocab.txt"); }
+
+fs::path RunFolder::checkpoint(int64_t step) const {
+  return path_ / fmt::format("{}{:06}", kPrefix, step);
+}
+
+std::vector<int64_t> RunFolder::checkpoints(std::vector<std::string>* skipped, bool verify) const {
+  std::vector<int64_t> steps;
+  if (!fs::exists(path_)) return steps;
+  for (const auto& entry : fs::directory_iterator(path_)) {
+    std::string name = entry.path().filename().string();
+    if (!name.starts_with(kPrefix)) continue;
+    try {
+      auto step = step_of(name);
+      if (!step) fail<DataError>("files", "{} was never published", entry.path().string());
+      open_folder(entry.path(), verify);
+      steps.push_back(*step);
+    } catch (const DataError& error) {
+      if (skipped != nullptr) skipped->push_back(error.what());
+    }
+  }
+  std::sort(steps.begin(), steps.end());
+  return steps;
+}
+
+std::optional<int64_t> RunFolder::newest(std::vector<std::string>* skipped) const {
+  std::vector<int64_t> steps = checkpoints(skipped);
+  for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
+    try {
+      open_folder(checkpoint(*step), /*verify=*/true);
+      return *step;
+    } catch (const DataError& error) {
+      if (skipped != nullptr) skipped->push_back(error.what());
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<int64_t> RunFolder::best() const {
+  if (!fs::exists(path_ / "best")) return std::nullopt;
+  std::string name = read_file(path_ / "best");
+  while (!name.empty() && name.back() == '\n') name.pop_back();
+  return step_of(name);
+}
+
+void RunFolder::set_best(int64_t step) const {
+  write_file_atomically(path_ / "best", checkpoint(step).filename().string() + "\n");
+}
+
+void RunFolder::prune(int64_t keep) const {
+  std::vector<int64_t> steps = checkpoints();
+  auto best_step = best();
+  int64_t superfluous = static_cast<int64_t>(steps.size()) - keep;
+  for (int64_t i = 0; i < superfluous; ++i)
+    if (steps[static_cast<size_t>(i)] != best_step)
+      fs::remove_all(checkpoint(steps[static_cast<size_t>(i)]));
+  for (const auto& entry : fs::directory_iterator(path_)) {
+    std::string name = entry.path().filename().string();
+    if (name.find(".tmp-") != std::string::npos) fs::remove_all(entry.path());
+  }
+}
+
+}  // namespace lemur

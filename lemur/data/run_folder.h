@@ -1,0 +1,58 @@
+// The folder of a run: configuration, schema, checkpoints step-000123/, which one is the best.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "lemur/base/options.h"
+#include "lemur/data/sample_store.h"
+#include "lemur/text/special_tokens.h"
+
+namespace lemur {
+
+/// Files: config.toml (every option), schema.json, vocab.txt, step-<number>/, best (name of a
+/// checkpoint), metrics.jsonl, events.out.tfevents.*.
+class RunFolder {
+ public:
+  /// Names the folder; touches nothing.
+  explicit RunFolder(std::filesystem::path path) : path_(std::move(path)) {}
+
+  const std::filesystem::path& path() const { return path_; }
+
+  /// Returns whether a run was ever started there.
+  bool exists() const;
+
+  /// Starts a run: writes configuration, schema and vocabulary.
+  void create(const Options& options, const SampleStore& store) const;
+
+  /// What `create` wrote. Throw DataError when the folder holds no run.
+  Options options() const;
+  StoreSchema schema() const;
+  SpecialTokens special_tokens() const;
+
+  std::filesystem::path checkpoint(int64_t step) const;
+
+  /// Returns the steps of complete checkpoints, ascending. Whatever is incomplete or damaged is
+  /// skipped and named in `skipped`, one line each; with `verify` checksums are checked.
+  std::vector<int64_t> checkpoints(std::vector<std::string>* skipped = nullptr,
+                                   bool verify = false) const;
+
+  /// Returns the step of the newest checkpoint whose checksums hold, naming each skipped one.
+  std::optional<int64_t> newest(std::vector<std::string>* skipped) const;
+
+  /// The best checkpoint so far, as noted by set_best.
+  std::optional<int64_t> best() const;
+  void set_best(int64_t step) const;
+
+  /// Removes all but the newest `keep` checkpoints and the best, and what crashed writers left
+  /// behind.
+  void prune(int64_t keep) const;
+
+ private:
+  std::filesystem::path path_;
+};
+
+}  // namespace lemur

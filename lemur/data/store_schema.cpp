@@ -1,0 +1,48 @@
+#include <algorithm>
+
+#include "lemur/base/error.h"
+#include "lemur/data/sample_store.h"
+
+namespace lemur {
+
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StoreSchema::Feature, name, of, is_number, is_document_id, width,
+                                   admit_after, expire_days, mean, deviation)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StoreSchema::Split, name, begin, end)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StoreSchema::TextField, name, max_tokens)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StoreSchema::History, name, length)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StoreSchema, text, features, histories, labels, actions, splits,
+                                   has_queries, has_requests, vocabulary_size, num_documents,
+                                   num_users, num_queries, num_events)
+
+nlohmann::json StoreSchema::to_json() const { return *this; }
+
+StoreSchema StoreSchema::from_json(const nlohmann::json& json) {
+  StoreSchema schema;
+  try {
+    schema = json.get<StoreSchema>();
+  } catch (const nlohmann::json::exception& error) {
+    fail<DataError>("store", "the schema is damaged: {}", error.what());
+  }
+  uint64_t begin = 0;
+  for (const Split& split : schema.splits) {
+    if (split.begin != begin || split.end < split.begin)
+      fail<DataError>("store",
+                      "the schema is damaged: split '{}' is [{}, {}), expected to start at {}",
+                      split.name, split.begin, split.end, begin);
+    begin = split.end;
+  }
+  if (begin != schema.num_events)
+    fail<DataError>("store", "the schema is damaged: its splits end at {}; there are {} events",
+                    begin, schema.num_events);
+  return schema;
+}
+
+const StoreSchema::Split& StoreSchema::split(std::string_view name) const {
+  auto found = std::ranges::find(splits, name, &Split::name);
+  if (found != splits.end()) return *found;
+  std::string names;
+  for (const Split& split : splits) names += (names.empty() ? "" : ", ") + split.name;
+  fail<InvalidArgument>("store", "there is no split '{}'; the store has: {}", name, names);
+}
+
+}  // namespace lemur

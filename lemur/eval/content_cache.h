@@ -1,0 +1,33 @@
+// Representations at evaluation time: the bank's, and of documents that it lacks, encoded when they
+// are first needed.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "lemur/data/sample_store.h"
+#include "lemur/model/document_bank.h"
+#include "lemur/model/input_builder.h"
+#include "lemur/model/model_state.h"
+
+namespace lemur {
+
+/// Leaves the bank as it is: what it encodes is kept in a bank of its own and forgotten with the
+/// object. Not thread-safe.
+class ContentCache {
+ public:
+  ContentCache(const SampleStore& store, ModelState& state);
+
+  /// Returns [n, r] of distinct documents, encoding the missing ones.
+  StoredContent documents(std::span<const uint32_t> documents);
+
+  int64_t num_encoded() const { return fresh_.size(); }
+
+ private:
+  const SampleStore& store_;
+  ModelState& state_;
+  MemoryBank empty_, fresh_;
+  DocumentBank stored_documents_, fresh_documents_;
+};
+
+}  // namespace lemur

@@ -1,0 +1,39 @@
+// The memory bank addressed by the documents of one store: caches each document's row.
+#pragma once
+
+#include <torch/types.h>
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "lemur/data/sample_store.h"
+#include "lemur/tables/memory_bank.h"
+
+namespace lemur {
+
+/// Reads and writes a MemoryBank by document index. Store and bank must outlive it, and nobody else
+/// may write the bank meanwhile. Not thread-safe.
+class DocumentBank {
+ public:
+  DocumentBank(const SampleStore& store, MemoryBank& bank);
+
+  MemoryBank& bank() { return bank_; }
+  bool contains(uint32_t document) const { return rows_[document] != MemoryBank::kAbsent; }
+
+  /// Returns the bank row of each document, MemoryBank::kAbsent where it is missing.
+  std::vector<int32_t> rows(std::span<const uint32_t> documents) const;
+
+  /// Returns float32 [n, r], zeros where missing.
+  torch::Tensor gather(std::span<const uint32_t> documents) const;
+
+  /// Stores vectors [n, r] of distinct documents.
+  void write(std::span<const uint32_t> documents, const torch::Tensor& vectors, int64_t step);
+
+ private:
+  std::span<const uint64_t> keys_;
+  MemoryBank& bank_;
+  std::vector<int32_t> rows_;  // [num_documents]
+};
+
+}  // namespace lemur

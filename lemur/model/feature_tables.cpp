@@ -1,0 +1,147 @@
+#include "lemur/model/feature_tables.h"
+
+#include <torch/torch.h>
+
+#include <algorithm>
+
+#include "lemur/base/hash.h"
+
+namespace lemur {
+namespace {
+
+constexpr double kMsPerDay = 86'400'000;
+
+std::filesystem::path table_file(const std::filesystem::path& folder, size_t feature) {
+  return folder / fmt::format("table_{}.rows", feature);
+}
+
+/// Replaces rows [n] by their distinct values, ascending, and returns the index of each row among
+/// them, int64 [n].
+torch::Tensor make_distinct(std::vector<int32_t>& rows) {
+  std::vector<int32_t> distinct = rows;
+  std::sort(distinct.begin(), distinct.end());
+  distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
+  torch::Tensor index = torch::empty(static_cast<int64_t>(rows.size()), torch::kInt64);
+  auto* position = index.data_ptr<int64_t>();
+  for (size_t i = 0; i < rows.size(); ++i)
+    position[i] = std::lower_bound(distinct.begin(), distinct.end(), rows[i]) - distinct.begin();
+  rows = std::move(distinct);
+  return index;
+}
+
+}  // namespace
+
+FeatureTables::FeatureTables(const StoreSchema& schema, uint64_t seed)
+    : schema_(schema), tables_(schema.features.size()) {
+  for (size_t f = 0; f < schema.features.size(); ++f) {
+    const auto& feature = schema.features[f];
+    if (feature.is_number) continue;
+    tables_[f] = std::make_unique<EmbeddingTable>(EmbeddingTableOptions{
+        .width = feature.width,
+        .admit_after = feature.admit_after,
+        .expire_ms = static_cast<int64_t>(feature.expire_days * kMsPerDay),
+        .seed = hash_combine(seed, hash_bytes(feature.of + " " + feature.name))});
+    if (feature.is_document_id) document_feature_ = f;
+  }
+}
+
+void FeatureTables::admit(const Batch& batch) {
+  if (batch.size() == 0) return;
+  int64_t now = *std::max_element(batch.times.begin(), batch.times.end());
+  std::vector<int32_t> rows;
+  for (size_t f = 0; f < tables_.size(); ++f) {
+    if (!tables_[f]) continue;
+    rows.resize(batch.features[f].keys.size());
+    tables_[f]->find_or_admit(batch.features[f].keys, now, rows);
+  }
+}
+
+EmbeddedFeatures::Leaf FeatureTables::make_leaf(size_t feature, std::span<const uint64_t> keys,
+                                                std::span<const uint64_t> more_keys, bool training,
+                                                torch::Tensor& index) const {
+  EmbeddedFeatures::Leaf leaf{feature, std::vector<int32_t>(keys.size() + more_keys.size()), {}};
+  std::span<int32_t> rows(leaf.rows);
+  tables_[feature]->find(keys, rows.first(keys.size()));
+  tables_[feature]->find(more_keys, rows.subspan(keys.size()));
+  index = make_distinct(leaf.rows);
+  leaf.values = tables_[feature]->gather(leaf.rows).requires_grad_(training);
+  return leaf;
+}
+
+EmbeddedFeatures FeatureTables::embed(const Batch& batch, std::span<const uint64_t> history_keys,
+                                      bool training) const {
+  EmbeddedFeatures result;
+  for (size_t f = 0; f < tables_.size(); ++f) {
+    const Batch::Feature& feature = batch.features[f];
+    if (!tables_[f]) {
+      result.values.push_back(torch::tensor(feature.numbers).unsqueeze(1));
+      continue;
+    }
+    bool embeds_histories = document_feature_ == f;
+    torch::Tensor index;
+    auto leaf =
+        make_leaf(f, feature.keys, embeds_histories ? history_keys : std::span<const uint64_t>(),
+                  training, index);
+    auto num_keys = static_cast<int64_t>(feature.keys.size());
+    torch::Tensor offsets = torch::tensor(
+        std::vector<int64_t>(feature.offsets.begin(), feature.offsets.end()), torch::kInt64);
+    bool one_key_each = num_keys == static_cast<int64_t>(batch.size()) &&
+                        offsets.equal(torch::arange(num_keys + 1));
+    torch::Tensor keys_index = index.narrow(0, 0, num_keys);
+    if (num_keys == 0) {
+      result.values.push_back(
+          torch::zeros({static_cast<int64_t>(batch.size()), schema_.features[f].width}));
+    } else if (one_key_each) {
+      result.values.push_back(leaf.values.index_select(0, keys_index));
+    } else {
+      constexpr int64_t kMean = 1;
+      result.values.push_back(std::get<0>(at::embedding_bag(
+          leaf.values, keys_index, offsets, /*scale_grad_by_freq=*/false, kMean,
+          /*sparse=*/false, /*per_sample_weights=*/{}, /*include_last_offset=*/true)));
+    }
+    if (embeds_histories)
+      result.history =
+          leaf.values.index_select(0, index.narrow(0, num_keys, index.numel() - num_keys));
+    result.leaves.push_back(std::move(leaf));
+  }
+  return result;
+}
+
+void FeatureTables::apply(const EmbeddedFeatures& features, const RowAdagradOptions& options) {
+  for (const auto& leaf : features.leaves)
+    if (leaf.values.grad().defined())
+      tables_[leaf.feature]->apply(leaf.rows, leaf.values.grad(), options);
+}
+
+int64_t FeatureTables::expire(int64_t now_ms) {
+  int64_t dropped = 0;
+  for (auto& table : tables_)
+    if (table) dropped += table->expire(now_ms);
+  return dropped;
+}
+
+int64_t FeatureTables::size_bytes() const {
+  int64_t bytes = 0;
+  for (const auto& table : tables_)
+    if (table) bytes += table->size_bytes();
+  return bytes;
+}
+
+int64_t FeatureTables::num_rows() const {
+  int64_t rows = 0;
+  for (const auto& table : tables_)
+    if (table) rows += table->size();
+  return rows;
+}
+
+void FeatureTables::save(const std::filesystem::path& folder) const {
+  for (size_t f = 0; f < tables_.size(); ++f)
+    if (tables_[f]) tables_[f]->save(table_file(folder, f));
+}
+
+void FeatureTables::load(const std::filesystem::path& folder) {
+  for (size_t f = 0; f < tables_.size(); ++f)
+    if (tables_[f]) tables_[f]->load(table_file(folder, f));
+}
+
+}  // namespace lemur

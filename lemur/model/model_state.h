@@ -1,0 +1,41 @@
+// A model with everything that makes it answer: options, schema, dense modules, tables and bank;
+// saved to and loaded from a checkpoint.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "lemur/base/folder.h"
+#include "lemur/base/options.h"
+#include "lemur/model/feature_tables.h"
+#include "lemur/model/ranking_model.h"
+#include "lemur/tables/memory_bank.h"
+#include "lemur/text/special_tokens.h"
+
+namespace lemur {
+
+/// Owns the model of one run. Not thread-safe.
+struct ModelState {
+  /// Builds a fresh model; its initial weights depend on options.train.seed only.
+  ModelState(const Options& options, const StoreSchema& schema, const SpecialTokens& special);
+
+  Options options;
+  StoreSchema schema;
+  SpecialTokens special;
+  RankingModel model{nullptr};
+  FeatureTables tables;
+  std::unique_ptr<MemoryBank> bank;  ///< null where bank.enabled is false or there is no content
+
+  /// Writes dense.safetensors (named as named_parameters()), table_<i>.rows and bank.rows.
+  void save(const FolderWriter& folder) const;
+
+  /// Loads the same files. Throws DataError naming the tensor that is missing, unknown or of
+  /// another shape.
+  void load(const std::filesystem::path& checkpoint);
+};
+
+/// Throws DataError when a model of schema `run` cannot read a store of schema `store`, naming the
+/// first difference. Counts of rows may differ.
+void check_compatible(const StoreSchema& run, const StoreSchema& store);
+
+}  // namespace lemur

@@ -1,0 +1,211 @@
+#include "lemur/model/ranking_model.h"
+
+#include <torch/torch.h>
+
+#include "lemur/base/error.h"
+#include "lemur/nn/ragged_similarity.h"
+#include "lemur/nn/sqdc.h"
+
+namespace lemur {
+namespace {
+
+int64_t feature_width(const StoreSchema::Feature& feature) {
+  return feature.is_number ? 1 : feature.width;
+}
+
+/// Returns rows [B, r] of `table` [n, r], zeros where `index` is -1.
+torch::Tensor rows_or_zeros(const torch::Tensor& table, const torch::Tensor& index) {
+  torch::Tensor padded = torch::cat({table, torch::zeros({1, table.size(1)}, table.options())});
+  return padded.index_select(
+      0, torch::where(index < 0, torch::full_like(index, table.size(0)), index));
+}
+
+torch::Tensor normalize_rows(const torch::Tensor& x) {
+  return x / x.norm(2, {1}, /*keepdim=*/true).clamp_min(1e-8);
+}
+
+}  // namespace
+
+RankingModelImpl::RankingModelImpl(const ModelOptions& options, bool has_bank,
+                                   const StoreSchema& schema)
+    : options_(options), schema_(schema) {
+  has_content_ = options.content && !schema.text.empty();
+  has_queries_ = options.content && schema.has_queries;
+  content_history_ =
+      options.content_history && has_content_ && has_bank && !schema.histories.empty();
+  similarity_ = options.similarity && has_content_ && has_bank && !schema.histories.empty();
+
+  // The order of groups is fixed: user, document, context, cross.
+  int64_t plain_width = 0, id_width = 0;
+  for (const char* group : {"user", "document", "context", "cross"})
+    for (size_t f = 0; f < schema.features.size(); ++f) {
+      if (schema.features[f].of != group) continue;
+      feature_order_.push_back(f);
+      plain_width += feature_width(schema.features[f]);
+      if (schema.features[f].is_document_id) id_width = schema.features[f].width;
+    }
+  id_history_ = options.id_history && id_width > 0 && !schema.histories.empty();
+
+  int64_t r = options.representation_width;
+  if (has_content_) {
+    document_encoder_ =
+        register_module("document_encoder",
+                        Encoder(EncoderOptions{.vocabulary = schema.vocabulary_size,
+                                               .width = options.encoder_width,
+                                               .layers = options.document_layers,
+                                               .heads = options.encoder_heads,
+                                               .ffn_factor = options.encoder_ffn_factor,
+                                               .max_length = max_document_length(schema),
+                                               .types = static_cast<int64_t>(schema.text.size()),
+                                               .output = r,
+                                               .dropout = options.encoder_dropout}));
+  }
+  if (has_queries_) {
+    EncoderOptions query{.vocabulary = schema.vocabulary_size,
+                         .width = options.encoder_width,
+                         .layers = options.query_layers,
+                         .heads = options.encoder_heads,
+                         .ffn_factor = options.encoder_ffn_factor,
+                         .max_length = options.query_max_tokens + 2,
+                         .types = 1,
+                         .output = r,
+                         .dropout = options.encoder_dropout};
+    bool share = options.share_word_embeddings && has_content_;
+    query_encoder_ =
+        register_module("query_encoder", share ? Encoder(query, document_encoder_->word_embedding())
+                                               : Encoder(query));
+  }
+
+  int64_t content_width = (has_content_ ? r : 0) + (has_queries_ ? r : 0);
+  auto decoder = [&](const std::string& name, int64_t width) {
+    int64_t heads = width % options.decoder_heads == 0 ? options.decoder_heads : 1;
+    return register_module(name, HistoryDecoder(HistoryDecoderOptions{
+                                     .input = plain_width + content_width,
+                                     .width = width,
+                                     .layers = options.decoder_layers,
+                                     .heads = heads,
+                                     .projected = options.decoder_projected,
+                                     .actions = static_cast<int64_t>(schema.actions.size())}));
+  };
+  int64_t ranker_width = plain_width + content_width + (has_content_ && has_queries_ ? r : 0);
+  for (const auto& history : schema.histories) {
+    if (content_history_)
+      content_decoders_.push_back(decoder("content_decoder_" + history.name, r)), ranker_width += r;
+    if (id_history_)
+      id_decoders_.push_back(decoder("id_decoder_" + history.name, id_width)),
+          ranker_width += id_width;
+    if (similarity_) ranker_width += ragged_similarity_width(options.similarity_length);
+  }
+  if (ranker_width == 0)
+    fail<InvalidArgument>(
+        "model", "the configuration gives the ranker no input: no feature, no text, no history");
+
+  int64_t top_width;
+  if (options.ranker == "mlp") {
+    mlp_ = register_module("mlp",
+                           Mlp(MlpOptions{.input = ranker_width, .widths = options.mlp_widths}));
+    top_width = options.mlp_widths.empty() ? ranker_width : options.mlp_widths.back();
+  } else {
+    rankmixer_ = register_module("rankmixer",
+                                 RankMixer(RankMixerOptions{.input = ranker_width,
+                                                            .tokens = options.tokens,
+                                                            .width = options.token_width,
+                                                            .layers = options.ranker_layers,
+                                                            .ffn_factor = options.ranker_ffn_factor,
+                                                            .dropout = options.ranker_dropout}));
+    top_width = options.token_width;
+  }
+  head_ = register_module("head",
+                          torch::nn::Linear(top_width, static_cast<int64_t>(schema.labels.size())));
+}
+
+torch::Tensor RankingModelImpl::encode_documents(const TokenBatch& texts) {
+  return document_encoder_(texts.tokens, texts.positions, texts.types, texts.offsets);
+}
+
+torch::Tensor RankingModelImpl::encode_queries(const TokenBatch& texts) {
+  return query_encoder_(texts.tokens, texts.positions, texts.types, texts.offsets);
+}
+
+torch::Tensor RankingModelImpl::drop_embeddings(const torch::Tensor& value) {
+  if (!is_training() || options_.embedding_dropout == 0) return value;
+  double keep = 1 - options_.embedding_dropout;
+  return value *
+         (torch::rand({value.size(0), 1}, value.options()) < keep).to(value.dtype()).div_(keep);
+}
+
+RankingOutput RankingModelImpl::forward(const RankingInput& input) {
+  RankingOutput output;
+  std::vector<torch::Tensor> groups;
+  for (size_t f : feature_order_)
+    groups.push_back(schema_.features[f].is_number ? input.features[f]
+                                                   : drop_embeddings(input.features[f]));
+
+  std::vector<torch::Tensor> content;
+  if (has_content_) {
+    output.sample_documents = input.documents.index_select(0, input.document_of);
+    content.push_back(options_.stop_gradient ? output.sample_documents.detach()
+                                             : output.sample_documents);
+  }
+  if (has_queries_) {
+    output.sample_queries = rows_or_zeros(input.queries, input.query_of);
+    output.query_mask = input.query_of >= 0;
+    content.push_back(options_.stop_gradient ? output.sample_queries.detach()
+                                             : output.sample_queries);
+  }
+  std::vector<torch::Tensor> seen = groups;
+  seen.insert(seen.end(), content.begin(), content.end());
+
+  if (content_history_ || id_history_) {
+    torch::Tensor features = torch::cat(seen, 1);
+    for (size_t h = 0; h < schema_.histories.size(); ++h) {
+      if (content_history_)
+        groups.push_back(
+            content_decoders_[h](features, input.history_content, input.content_histories[h]));
+      if (id_history_)
+        groups.push_back(id_decoders_[h](features, input.history_ids, input.id_histories[h]));
+    }
+  }
+
+  groups.insert(groups.end(), content.begin(), content.end());
+  if (has_content_ && has_queries_) groups.push_back(content[0] * content[1]);
+
+  if (similarity_) {
+    torch::Tensor cosines =
+        normalize_rows(content[0]).matmul(normalize_rows(input.history_content).t());
+    for (const RaggedHistory& history : input.content_histories)
+      groups.push_back(ragged_similarity(cosines, history.offsets, history.document,
+                                         options_.similarity_length));
+  }
+
+  torch::Tensor features = torch::cat(groups, 1);
+  torch::Tensor top = mlp_.is_empty() ? rankmixer_(features) : mlp_(features);
+  output.logits = head_(top);
+  return output;
+}
+
+RankingLosses RankingModelImpl::losses(const RankingOutput& output,
+                                       const RankingTargets& targets) const {
+  RankingLosses result;
+  torch::Tensor entropy = torch::binary_cross_entropy_with_logits(output.logits, targets.labels, {},
+                                                                  {}, at::Reduction::None);
+  torch::Tensor per_task =
+      (entropy * targets.weights.unsqueeze(1)).sum(0) / targets.weights.sum().clamp_min(1e-12);
+  if (!options_.task_weights.empty())
+    per_task = per_task * torch::tensor(options_.task_weights, per_task.options());
+  result.cross_entropy = per_task.sum();
+  result.total = result.cross_entropy;
+  if (options_.alignment_weight > 0 && has_content_ && has_queries_) {
+    result.alignment = sqdc_loss(output.sample_queries, output.sample_documents,
+                                 targets.labels.select(1, 0), targets.requests, targets.documents,
+                                 SqdcOptions{.temperature = options_.temperature,
+                                             .session_mask = options_.session_mask,
+                                             .document_mask = options_.document_mask,
+                                             .negatives_all = options_.negatives == "all"},
+                                 output.query_mask);
+    result.total = result.total + options_.alignment_weight * result.alignment;
+  }
+  return result;
+}
+
+}  // namespace lemur

@@ -1,0 +1,99 @@
+// The architecture in one place: encoders, decoders, similarity, ranker and losses of LEMUR
+// (model.md 2-6).
+#pragma once
+
+#include <torch/nn/module.h>
+#include <torch/nn/modules/embedding.h>
+#include <torch/nn/modules/linear.h>
+#include <torch/nn/pimpl.h>
+#include <torch/types.h>
+
+#include <optional>
+#include <vector>
+
+#include "lemur/base/options.h"
+#include "lemur/data/sample_store.h"
+#include "lemur/model/token_batch.h"
+#include "lemur/nn/decoder.h"
+#include "lemur/nn/encoder.h"
+#include "lemur/nn/mlp.h"
+#include "lemur/nn/ragged_history.h"
+#include "lemur/nn/rankmixer.h"
+
+namespace lemur {
+
+/// Everything that one forward pass reads; B samples, I distinct documents, J distinct queries, U
+/// distinct history documents, F features.
+struct RankingInput {
+  std::vector<torch::Tensor> features;  ///< F times [B, width]
+  torch::Tensor documents;              ///< [I, r] representations; undefined without content
+  torch::Tensor document_of;            ///< int64 [B] into `documents`
+  torch::Tensor queries;                ///< [J, r]; undefined in feeds
+  torch::Tensor query_of;               ///< int64 [B] into `queries`, -1: none
+  torch::Tensor history_content;        ///< [U, r] bank vectors; undefined without a bank
+  torch::Tensor history_ids;  ///< [U, width] ID embeddings; undefined without an ID feature
+  std::vector<RaggedHistory>
+      content_histories;  ///< per history, documents that the bank lacks marked -1
+  std::vector<RaggedHistory> id_histories;  ///< per history
+};
+
+/// What forward returns, and the losses' parts.
+struct RankingOutput {
+  torch::Tensor logits;            ///< [B, num_labels]
+  torch::Tensor sample_queries;    ///< [B, r]; undefined in feeds
+  torch::Tensor sample_documents;  ///< [B, r]; undefined without content
+  torch::Tensor query_mask;        ///< bool [B]: the sample has a query; undefined in feeds
+};
+
+/// Labels and keys that the losses need.
+struct RankingTargets {
+  torch::Tensor labels;     ///< float [B, num_labels]
+  torch::Tensor weights;    ///< float [B]
+  torch::Tensor requests;   ///< int64 [B]
+  torch::Tensor documents;  ///< int64 [B]
+};
+
+struct RankingLosses {
+  torch::Tensor total, cross_entropy, alignment;  ///< scalars; alignment undefined when it is off
+};
+
+class RankingModelImpl : public torch::nn::Module {
+ public:
+  /// Builds the modules that options and schema ask for. Throws InvalidArgument where they
+  /// contradict (a content history without a bank).
+  RankingModelImpl(const ModelOptions& options, bool has_bank, const StoreSchema& schema);
+
+  bool has_content() const { return has_content_; }
+  bool has_queries() const { return has_queries_; }
+  bool reads_content_histories() const { return content_history_ || similarity_; }
+  bool reads_id_histories() const { return id_history_; }
+  int64_t representation_width() const { return options_.representation_width; }
+  const ModelOptions& options() const { return options_; }
+
+  /// Encodes packed texts to [n, r].
+  torch::Tensor encode_documents(const TokenBatch& texts);
+  torch::Tensor encode_queries(const TokenBatch& texts);
+
+  /// Scores the samples.
+  RankingOutput forward(const RankingInput& input);
+
+  /// Total = sum_t w_t BCE_t + lambda SQDC (model.md 3).
+  RankingLosses losses(const RankingOutput& output, const RankingTargets& targets) const;
+
+ private:
+  torch::Tensor drop_embeddings(const torch::Tensor& value);
+
+  ModelOptions options_;
+  StoreSchema schema_;
+  bool has_content_, has_queries_, content_history_, id_history_, similarity_;
+  std::vector<size_t> feature_order_;  // user, document, then context and cross
+
+  Encoder document_encoder_{nullptr}, query_encoder_{nullptr};
+  std::vector<HistoryDecoder> content_decoders_, id_decoders_;  // per history
+  RankMixer rankmixer_{nullptr};
+  Mlp mlp_{nullptr};
+  torch::nn::Linear head_{nullptr};
+};
+TORCH_MODULE(RankingModel);
+
+}  // namespace lemur

@@ -1,0 +1,77 @@
+// Transformer encoder of packed texts: one representation per text (model.md 2).
+#pragma once
+
+#include <torch/nn/module.h>
+#include <torch/nn/modules/embedding.h>
+#include <torch/nn/modules/linear.h>
+#include <torch/nn/modules/normalization.h>
+#include <torch/nn/pimpl.h>
+#include <torch/types.h>
+
+#include <cstdint>
+#include <vector>
+
+namespace lemur {
+
+struct EncoderOptions {
+  int64_t vocabulary = 0;  ///< rows of the word embedding
+  int64_t width = 128;     ///< d, of the layers
+  int64_t layers = 4;
+  int64_t heads = 4;  ///< divides width
+  int64_t ffn_factor = 4;
+  int64_t max_length = 0;  ///< rows of the position embedding
+  int64_t types = 1;       ///< rows of the type embedding
+  int64_t output = 128;    ///< r, of the representation
+  double dropout = 0;      ///< on the embedding and after attention and FFN; 0: none
+};
+
+/// One pre-LayerNorm block: x + attention(LN(x)), then x + FFN(LN(x)), GELU, packed texts.
+class EncoderLayerImpl : public torch::nn::Module {
+ public:
+  explicit EncoderLayerImpl(const EncoderOptions& options);
+
+  /// Maps `x` [total, d] with `offsets` int64 [I + 1] to [total, d]; where `rows` (int64 [n]) is
+  /// defined, only these rows are returned [n, d] and everything behind the attention is computed
+  /// for them only.
+  torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& offsets,
+                        const torch::Tensor& rows = {});
+
+ private:
+  int64_t heads_;
+  double dropout_;
+  torch::nn::LayerNorm attention_norm_{nullptr}, ffn_norm_{nullptr};
+  torch::nn::Linear qkv_{nullptr}, attention_output_{nullptr};
+  torch::nn::Linear ffn_input_{nullptr}, ffn_output_{nullptr};
+};
+TORCH_MODULE(EncoderLayer);
+
+/// Encodes texts packed one behind the other; attention stays inside a text.
+class EncoderImpl : public torch::nn::Module {
+ public:
+  /// Throws InvalidArgument where a size is not positive or heads do not divide width.
+  explicit EncoderImpl(const EncoderOptions& options);
+
+  /// Uses another module's word embedding [vocabulary, width], which stays registered there only.
+  EncoderImpl(const EncoderOptions& options, torch::nn::Embedding shared_words);
+
+  /// Returns [I, r], the linearly mapped final state of each text's first token.
+  ///
+  /// `tokens`, `positions`, `types` int64 [total]; `offsets` int64 [I + 1], every text has at least
+  /// one token. Throws InvalidArgument where sizes do not fit or an index is out of range.
+  torch::Tensor forward(const torch::Tensor& tokens, const torch::Tensor& positions,
+                        const torch::Tensor& types, const torch::Tensor& offsets);
+
+  /// Returns the word embedding, to be shared with another encoder.
+  torch::nn::Embedding word_embedding() const { return word_embedding_; }
+
+ private:
+  EncoderOptions options_;
+  torch::nn::Embedding word_embedding_{nullptr};
+  torch::nn::Embedding position_embedding_{nullptr}, type_embedding_{nullptr};
+  std::vector<EncoderLayer> layers_;
+  torch::nn::LayerNorm final_norm_{nullptr};
+  torch::nn::Linear output_{nullptr};
+};
+TORCH_MODULE(Encoder);
+
+}  // namespace lemur

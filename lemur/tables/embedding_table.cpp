@@ -1,0 +1,292 @@
+#include "lemur/tables/embedding_table.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numbers>
+#include <vector>
+
+#include "lemur/base/error.h"
+#include "lemur/base/hash.h"
+#include "lemur/tables/chunked_rows.h"
+#include "lemur/tables/key_map.h"
+#include "lemur/tables/row_file.h"
+
+namespace lemur {
+namespace {
+
+constexpr const char* kWhere = "embedding table";
+constexpr std::string_view kMagic = "LEMURTBL";
+constexpr int32_t kDefaultRow = 0;
+
+/// What is known of a key that was not admitted yet.
+struct Sightings {
+  int64_t count = 0;
+  int64_t last_seen = std::numeric_limits<int64_t>::min();
+};
+
+struct State {
+  explicit State(int64_t width) : values(width) {}
+
+  KeyMap<int32_t> row_of;
+  KeyMap<Sightings> waiting;
+  ChunkedRows<uint64_t> keys;      // 0 in the default row and in free ones
+  ChunkedRows<int64_t> last_seen;  // ms
+  ChunkedRows<float> accumulators;
+  ChunkedRows<float> values;
+  std::vector<int32_t> free_rows;  // the last one is reused first
+  int64_t generation = 0;
+
+  int64_t num_rows() const { return keys.size(); }
+
+  /// Returns a row that holds zeros: a free one or a new one.
+  int32_t take_row() {
+    if (!free_rows.empty()) {
+      int32_t row = free_rows.back();
+      free_rows.pop_back();
+      return row;
+    }
+    int64_t row = num_rows();
+    ensure(row < std::numeric_limits<int32_t>::max(), kWhere, "row numbers fit 32 bits");
+    keys.grow(row + 1);
+    last_seen.grow(row + 1);
+    accumulators.grow(row + 1);
+    values.grow(row + 1);
+    clear(static_cast<int32_t>(row));
+    return static_cast<int32_t>(row);
+  }
+
+  void clear(int32_t row) {
+    keys[row] = 0;
+    last_seen[row] = 0;
+    accumulators[row] = 0;
+    std::fill_n(values.row(row), values.row_bytes() / static_cast<int64_t>(sizeof(float)), 0.0F);
+  }
+
+  void check_rows(std::span<const int32_t> rows) const {
+    for (int32_t row : rows)
+      if (row < 0 || row >= num_rows())
+        fail<InvalidArgument>(kWhere, "row {} asked for; the table has {}", row, num_rows());
+  }
+};
+
+/// Draws a row by the Box-Muller transform of hashes of (seed, key).
+void draw_normal(uint64_t seed, uint64_t key, double deviation, float* values, int64_t width) {
+  for (int64_t i = 0; i < width; i += 2) {
+    auto draw = static_cast<uint64_t>(i);
+    double radius = deviation * std::sqrt(-2 * std::log(1 - hash_uniform(seed, draw, key)));
+    double angle = 2 * std::numbers::pi * hash_uniform(seed, draw + 1, key);
+    values[i] = static_cast<float>(radius * std::cos(angle));
+    if (i + 1 < width) values[i + 1] = static_cast<float>(radius * std::sin(angle));
+  }
+}
+
+void check_lengths(size_t keys, size_t rows) {
+  if (keys != rows) fail<InvalidArgument>(kWhere, "{} keys given, but {} rows", keys, rows);
+}
+
+void check_options(const EmbeddingTableOptions& options) {
+  auto demand = [](bool holds, const char* name, auto value, const char* expected) {
+    if (!holds) fail<InvalidArgument>(kWhere, "{} is {}; expected {}", name, value, expected);
+  };
+  demand(options.width > 0, "width", options.width, "1 or more");
+  demand(options.admit_after > 0, "admit_after", options.admit_after, "1 or more");
+  demand(options.expire_ms >= 0, "expire_ms", options.expire_ms, "0 or more");
+  demand(options.init_scale >= 0, "init_scale", options.init_scale, "0 or more");
+}
+
+}  // namespace
+
+struct EmbeddingTable::Impl {
+  explicit Impl(const EmbeddingTableOptions& options) : options(options), state(options.width) {
+    state.take_row();
+  }
+
+  const EmbeddingTableOptions options;
+  State state;
+
+  int32_t admit(uint64_t key) {
+    int32_t row = state.take_row();
+    state.keys[row] = key;
+    state.last_seen[row] = std::numeric_limits<int64_t>::min();
+    draw_normal(options.seed, key, options.init_scale, state.values.row(row), options.width);
+    state.row_of.emplace(key, row);
+    return row;
+  }
+
+  /// Returns the key's row after one more sighting.
+  int32_t sight(uint64_t key, int64_t time_ms) {
+    auto entry = state.row_of.find(key);
+    int32_t row = kDefaultRow;
+    if (entry != state.row_of.end()) {
+      row = entry->second;
+    } else if (options.admit_after == 1) {
+      row = admit(key);
+    } else {
+      Sightings& sightings = state.waiting[key];
+      sightings.last_seen = std::max(sightings.last_seen, time_ms);
+      if (++sightings.count < options.admit_after) return kDefaultRow;
+      time_ms = sightings.last_seen;
+      state.waiting.erase(key);
+      row = admit(key);
+    }
+    state.last_seen[row] = std::max(state.last_seen[row], time_ms);
+    return row;
+  }
+};
+
+EmbeddingTable::EmbeddingTable(const EmbeddingTableOptions& options) {
+  check_options(options);
+  impl_ = std::make_unique<Impl>(options);
+}
+
+EmbeddingTable::~EmbeddingTable() = default;
+
+int64_t EmbeddingTable::width() const { return impl_->options.width; }
+
+int64_t EmbeddingTable::size() const {
+  return impl_->state.num_rows() - static_cast<int64_t>(impl_->state.free_rows.size());
+}
+
+int64_t EmbeddingTable::size_bytes() const {
+  const State& state = impl_->state;
+  return map_bytes(state.row_of) + map_bytes(state.waiting) + state.keys.size_bytes() +
+         state.last_seen.size_bytes() + state.accumulators.size_bytes() +
+         state.values.size_bytes() +
+         static_cast<int64_t>(state.free_rows.capacity() * sizeof(int32_t));
+}
+
+int64_t EmbeddingTable::generation() const { return impl_->state.generation; }
+
+void EmbeddingTable::find_or_admit(std::span<const uint64_t> keys, int64_t time_ms,
+                                   std::span<int32_t> rows) {
+  check_lengths(keys.size(), rows.size());
+  for (size_t i = 0; i < keys.size(); ++i) rows[i] = impl_->sight(keys[i], time_ms);
+}
+
+void EmbeddingTable::find(std::span<const uint64_t> keys, std::span<int32_t> rows) const {
+  check_lengths(keys.size(), rows.size());
+  const auto& row_of = impl_->state.row_of;
+  for (size_t i = 0; i < keys.size(); ++i) {
+    auto entry = row_of.find(keys[i]);
+    rows[i] = entry == row_of.end() ? kDefaultRow : entry->second;
+  }
+}
+
+torch::Tensor EmbeddingTable::gather(std::span<const int32_t> rows) const {
+  impl_->state.check_rows(rows);
+  const int64_t width = impl_->options.width;
+  auto result = torch::empty({static_cast<int64_t>(rows.size()), width}, torch::kFloat32);
+  auto* target = result.data_ptr<float>();
+  for (size_t i = 0; i < rows.size(); ++i, target += width)
+    std::copy_n(impl_->state.values.row(rows[i]), width, target);
+  return result;
+}
+
+void EmbeddingTable::apply(std::span<const int32_t> rows, const torch::Tensor& gradient,
+                           const RowAdagradOptions& options) {
+  State& state = impl_->state;
+  const int64_t width = impl_->options.width;
+  if (!gradient.defined() || gradient.scalar_type() != torch::kFloat32 || !gradient.is_cpu())
+    fail<InvalidArgument>(kWhere, "the gradient must be float32 on the CPU");
+  if (gradient.dim() != 2 || gradient.size(0) != static_cast<int64_t>(rows.size()) ||
+      gradient.size(1) != width)
+    fail<InvalidArgument>(kWhere, "the gradient is [{}]; expected [{}, {}]",
+                          fmt::join(gradient.sizes(), ", "), rows.size(), width);
+  state.check_rows(rows);
+  const torch::Tensor contiguous = gradient.contiguous();
+  const auto* g = contiguous.data_ptr<float>();
+  const auto keep = static_cast<float>(1 - options.learning_rate * options.weight_decay);
+  for (size_t i = 0; i < rows.size(); ++i, g += width) {
+    float squares = 0;
+    for (int64_t j = 0; j < width; ++j) squares += g[j] * g[j];
+    float& accumulator = state.accumulators[rows[i]];
+    accumulator += squares / static_cast<float>(width);
+    const auto scale = static_cast<float>(
+        options.learning_rate / (std::sqrt(static_cast<double>(accumulator)) + options.epsilon));
+    float* values = state.values.row(rows[i]);
+    for (int64_t j = 0; j < width; ++j) values[j] = keep * values[j] - scale * g[j];
+  }
+}
+
+int64_t EmbeddingTable::expire(int64_t now_ms) {
+  State& state = impl_->state;
+  if (impl_->options.expire_ms == 0) return 0;
+  const int64_t oldest = now_ms - impl_->options.expire_ms;
+  for (auto entry = state.waiting.begin(); entry != state.waiting.end();)
+    entry = entry->second.last_seen < oldest ? state.waiting.erase(entry) : std::next(entry);
+  int64_t dropped = 0;
+  for (int32_t row = kDefaultRow + 1; row < state.num_rows(); ++row) {
+    auto entry = state.row_of.find(state.keys[row]);
+    bool in_use = entry != state.row_of.end() && entry->second == row;
+    if (!in_use || state.last_seen[row] >= oldest) continue;
+    state.row_of.erase(entry);
+    state.clear(row);
+    state.free_rows.push_back(row);
+    ++dropped;
+  }
+  if (dropped > 0) ++state.generation;
+  return dropped;
+}
+
+// A row file (row_file.h): number of rows (u64), of free rows (u64), of waiting keys (u64),
+// generation (i64); by row: keys (u64), last_seen (i64), accumulators (f32), values (f32 [rows,
+// width]); free rows (i32); by waiting key, ascending: keys (u64), sightings (i64), last_seen
+// (i64).
+void EmbeddingTable::save(const std::filesystem::path& path) const {
+  const State& state = impl_->state;
+  std::vector<uint64_t> waiting;
+  for (const auto& entry : state.waiting) waiting.push_back(entry.first);
+  std::sort(waiting.begin(), waiting.end());
+  RowFileWriter file(path, kMagic, impl_->options.width);
+  file.number(static_cast<uint64_t>(state.num_rows()));
+  file.number(static_cast<uint64_t>(state.free_rows.size()));
+  file.number(static_cast<uint64_t>(waiting.size()));
+  file.number(state.generation);
+  file.rows(state.keys);
+  file.rows(state.last_seen);
+  file.rows(state.accumulators);
+  file.rows(state.values);
+  file.array(std::span<const int32_t>(state.free_rows));
+  file.array(std::span<const uint64_t>(waiting));
+  for (uint64_t key : waiting) file.number(state.waiting.at(key).count);
+  for (uint64_t key : waiting) file.number(state.waiting.at(key).last_seen);
+  file.finish();
+}
+
+void EmbeddingTable::load(const std::filesystem::path& path) {
+  RowFileReader file(path, kMagic, impl_->options.width);
+  State loaded(impl_->options.width);
+  auto num_rows = file.number<uint64_t>();
+  auto num_free = file.number<uint64_t>();
+  auto num_waiting = file.number<uint64_t>();
+  loaded.generation = file.number<int64_t>();
+  if (num_rows == 0 || num_rows > std::numeric_limits<int32_t>::max())
+    file.damaged("its number of rows is wrong");
+  file.rows(num_rows, loaded.keys);
+  file.rows(num_rows, loaded.last_seen);
+  file.rows(num_rows, loaded.accumulators);
+  file.rows(num_rows, loaded.values);
+  loaded.free_rows = file.array<int32_t>(num_free);
+  auto keys = file.array<uint64_t>(num_waiting);
+  auto counts = file.array<int64_t>(num_waiting);
+  auto last_seen = file.array<int64_t>(num_waiting);
+  file.finish();
+
+  std::vector<bool> is_free(num_rows, false);
+  for (int32_t row : loaded.free_rows) {
+    if (row <= kDefaultRow || row >= loaded.num_rows() || is_free[static_cast<size_t>(row)])
+      file.damaged("its free rows are wrong");
+    is_free[static_cast<size_t>(row)] = true;
+  }
+  loaded.row_of.reserve(num_rows);
+  for (int32_t row = kDefaultRow + 1; row < loaded.num_rows(); ++row)
+    if (!is_free[static_cast<size_t>(row)] &&
+        !loaded.row_of.try_emplace(loaded.keys[row], row).second)
+      file.damaged("a key repeats");
+  for (size_t i = 0; i < keys.size(); ++i)
+    loaded.waiting.emplace(keys[i], Sightings{counts[i], last_seen[i]});
+  impl_->state = std::move(loaded);
+}
+
+}  // namespace lemur

@@ -1,0 +1,87 @@
+#include "lemur/train/dense_optimizer.h"
+
+#include <torch/torch.h>
+
+#include <cmath>
+
+namespace lemur {
+
+DenseOptimizer::DenseOptimizer(torch::nn::Module& module, const AdamWOptions& options,
+                               const std::function<double(const std::string& name)>& scale)
+    : options_(options) {
+  torch::NoGradGuard no_grad;
+  auto parameters = module.named_parameters();
+  int64_t total = 0;
+  for (const auto& item : parameters) {
+    segments_.push_back(
+        {total, total + item.value().numel(), scale(item.key()), item.value().dim() > 1});
+    total += item.value().numel();
+  }
+  values_ = torch::empty(total);
+  gradients_ = torch::zeros(total);
+  first_ = torch::zeros(total);
+  second_ = torch::zeros(total);
+  size_t i = 0;
+  for (auto& item : parameters) {
+    torch::Tensor parameter = item.value();
+    const Segment& segment = segments_[i++];
+    torch::Tensor view =
+        values_.narrow(0, segment.begin, segment.end - segment.begin).view_as(parameter);
+    view.copy_(parameter);
+    parameter.set_data(view);
+    parameter.mutable_grad() =
+        gradients_.narrow(0, segment.begin, segment.end - segment.begin).view_as(parameter);
+  }
+  if (options_.average_decay > 0) average_ = values_.clone();
+}
+
+void DenseOptimizer::zero_grad() { gradients_.zero_(); }
+
+double DenseOptimizer::clip(double clip_norm) {
+  double norm = gradients_.norm().item<double>();
+  if (clip_norm > 0 && std::isfinite(norm) && norm > clip_norm) gradients_.mul_(clip_norm / norm);
+  return norm;
+}
+
+void DenseOptimizer::step(double learning_rate) {
+  ++num_steps_;
+  auto beta1 = static_cast<float>(options_.beta1), beta2 = static_cast<float>(options_.beta2);
+  auto epsilon = static_cast<float>(options_.epsilon);
+  double correction1 = 1 - std::pow(options_.beta1, num_steps_),
+         correction2 = 1 - std::pow(options_.beta2, num_steps_);
+  auto root2 = static_cast<float>(1 / std::sqrt(correction2));
+  float *value = values_.data_ptr<float>(), *first = first_.data_ptr<float>(),
+        *second = second_.data_ptr<float>();
+  const float* gradient = gradients_.data_ptr<float>();
+  for (const Segment& segment : segments_) {
+    double rate = learning_rate * segment.scale;
+    auto step_size = static_cast<float>(rate / correction1);
+    auto keep = static_cast<float>(1 - (segment.decays ? rate * options_.weight_decay : 0));
+    for (int64_t i = segment.begin; i < segment.end; ++i) {
+      first[i] += (1 - beta1) * (gradient[i] - first[i]);
+      second[i] += (1 - beta2) * (gradient[i] * gradient[i] - second[i]);
+      value[i] = keep * value[i] - step_size * first[i] / (std::sqrt(second[i]) * root2 + epsilon);
+    }
+  }
+  if (average_.defined()) {
+    // Early on the average follows the weights closely, so that the first weights leave no trace.
+    double decay = std::min(options_.average_decay, (1.0 + num_steps_) / (10.0 + num_steps_));
+    average_.lerp_(values_, 1 - decay);
+  }
+}
+
+void DenseOptimizer::swap_average() {
+  if (!average_.defined()) return;
+  torch::Tensor held = values_.clone();
+  values_.copy_(average_);
+  average_.copy_(held);
+}
+
+std::vector<std::pair<std::string, torch::Tensor>> DenseOptimizer::state() const {
+  std::vector<std::pair<std::string, torch::Tensor>> state = {
+      {"weights", values_}, {"first_moment", first_}, {"second_moment", second_}};
+  if (average_.defined()) state.emplace_back("average", average_);
+  return state;
+}
+
+}  // namespace lemur

@@ -1,0 +1,62 @@
+// AdamW over one flat buffer that holds every dense parameter (model.md 7).
+#pragma once
+
+#include <torch/nn/module.h>
+#include <torch/types.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace lemur {
+
+struct AdamWOptions {
+  double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
+  double weight_decay =
+      0.01;  ///< decoupled; of matrices only, vectors (biases, norms) are not decayed
+  double average_decay = 0;  ///< decay per step of the moving average of the weights; 0: off
+};
+
+/// Moves the parameters of a module into one flat tensor, their gradients into another, and updates
+/// both in one pass. The module must keep its parameters from then on. Float32, CPU. Not
+/// thread-safe.
+class DenseOptimizer {
+ public:
+  /// `scale(name)` is the parameter's factor on the learning rate.
+  DenseOptimizer(torch::nn::Module& module, const AdamWOptions& options,
+                 const std::function<double(const std::string& name)>& scale);
+
+  void zero_grad();
+
+  /// Scales the gradient down to global norm `clip_norm` (0: never); returns the norm before. A
+  /// norm that is not finite is returned as it is, gradient untouched.
+  double clip(double clip_norm);
+
+  /// One update with this learning rate.
+  void step(double learning_rate);
+
+  int64_t num_parameters() const { return values_.numel(); }
+
+  /// Exchanges the live weights and their moving average, if there is one; calling it twice
+  /// restores them.
+  void swap_average();
+
+  /// Named flat tensors that make up the state, for a checkpoint: live weights, moments, average;
+  /// and the count of steps.
+  std::vector<std::pair<std::string, torch::Tensor>> state() const;
+  int64_t num_steps() const { return num_steps_; }
+  void set_num_steps(int64_t steps) { num_steps_ = steps; }
+
+ private:
+  struct Segment {
+    int64_t begin, end;
+    double scale;
+    bool decays;
+  };
+  AdamWOptions options_;
+  std::vector<Segment> segments_;
+  torch::Tensor values_, gradients_, first_, second_, average_;  // [num_parameters]
+  int64_t num_steps_ = 0;
+};
+
+}  // namespace lemur

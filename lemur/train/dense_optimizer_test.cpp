@@ -1,0 +1,85 @@
+#include "lemur/train/dense_optimizer.h"
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+namespace lemur {
+namespace {
+
+torch::nn::Sequential make_module() {
+  torch::manual_seed(3);
+  return torch::nn::Sequential(torch::nn::Linear(5, 7),
+                               torch::nn::LayerNorm(torch::nn::LayerNormOptions({7})),
+                               torch::nn::Linear(7, 1));
+}
+
+TEST(DenseOptimizer, EqualsTorchsAdamWOnMatrices) {
+  torch::nn::Sequential ours = make_module(), theirs = make_module();
+  DenseOptimizer optimizer(*ours, {.weight_decay = 0.1}, [](const std::string&) { return 1.0; });
+  std::vector<torch::Tensor> matrices, vectors;
+  for (auto& parameter : theirs->parameters())
+    (parameter.dim() > 1 ? matrices : vectors).push_back(parameter);
+  torch::optim::AdamW decayed(matrices, torch::optim::AdamWOptions(0.01).weight_decay(0.1));
+  torch::optim::AdamW plain(vectors, torch::optim::AdamWOptions(0.01).weight_decay(0));
+  for (int step = 0; step < 20; ++step) {
+    torch::Tensor x = torch::randn({4, 5});
+    optimizer.zero_grad();
+    ours->forward(x).pow(2).sum().backward();
+    optimizer.step(0.01);
+    theirs->zero_grad();
+    theirs->forward(x).pow(2).sum().backward();
+    decayed.step();
+    plain.step();
+  }
+  auto a = ours->parameters(), b = theirs->parameters();
+  for (size_t i = 0; i < a.size(); ++i) EXPECT_TRUE(torch::allclose(a[i], b[i], 1e-5, 1e-6)) << i;
+}
+
+TEST(DenseOptimizer, ClipsToTheGlobalNorm) {
+  torch::nn::Sequential module = make_module();
+  DenseOptimizer optimizer(*module, {}, [](const std::string&) { return 1.0; });
+  (module->forward(torch::ones({4, 5})) * 1000).sum().backward();
+  double before = optimizer.clip(0);
+  EXPECT_GT(before, 100);
+  EXPECT_NEAR(optimizer.clip(2), before, before * 1e-6) << "the norm before clipping";
+  EXPECT_NEAR(optimizer.clip(0), 2, 1e-4);
+}
+
+TEST(DenseOptimizer, ScalesTheRateByName) {
+  torch::nn::Sequential module = make_module();
+  DenseOptimizer optimizer(*module, {.weight_decay = 0}, [](const std::string& name) {
+    return name.starts_with("0.") ? 0.0 : 1.0;
+  });
+  torch::Tensor frozen = module->parameters()[0].clone(), free = module->parameters()[4].clone();
+  module->forward(torch::randn({4, 5})).sum().backward();
+  optimizer.step(0.1);
+  EXPECT_TRUE(module->parameters()[0].equal(frozen));
+  EXPECT_FALSE(module->parameters()[4].equal(free));
+}
+
+TEST(DenseOptimizer, AverageFollowsTheWeightsAndSwapsBack) {
+  torch::nn::Sequential module = make_module();
+  DenseOptimizer optimizer(*module, {.average_decay = 0.9}, [](const std::string&) { return 1.0; });
+  std::vector<torch::Tensor> seen;
+  for (int step = 0; step < 3; ++step) {
+    optimizer.zero_grad();
+    module->forward(torch::randn({4, 5})).sum().backward();
+    optimizer.step(0.1);
+    seen.push_back(module->parameters()[0].clone());
+  }
+  optimizer.swap_average();
+  torch::Tensor average = module->parameters()[0].clone();
+  EXPECT_FALSE(average.equal(seen.back()));
+  // Decays of the first steps: 2/11, 3/12, 4/13.
+  EXPECT_TRUE(torch::allclose(
+      average,
+      seen[2] * (9.0 / 13) +
+          (4.0 / 13) * (seen[1] * 0.75 + 0.25 * (seen[0] * (9.0 / 11) +
+                                                 make_module()->parameters()[0] * (2.0 / 11))),
+      1e-4, 1e-5));
+  optimizer.swap_average();
+  EXPECT_TRUE(module->parameters()[0].equal(seen.back()));
+}
+
+}  // namespace
+}  // namespace lemur

@@ -1,0 +1,133 @@
+#include "lemur/train/run_log.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <ctime>
+#include <sstream>
+
+#include "lemur/base/error.h"
+#include "lemur/base/folder.h"
+
+namespace lemur {
+namespace {
+
+constexpr const char* kLinesFile = "metrics.jsonl";
+constexpr size_t kWindow = 20000;  // samples of the running AUC
+
+/// Keeps the whole lines of metrics.jsonl up to `step`.
+void truncate_lines(const std::filesystem::path& file, int64_t step) {
+  if (!std::filesystem::exists(file)) return;
+  std::istringstream in(read_file(file));
+  std::string kept, line;
+  while (std::getline(in, line)) {
+    auto json = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (json.is_object() && json.value("step", step + 1) <= step) kept += line + '\n';
+  }
+  write_file_atomically(file, kept);
+}
+
+}  // namespace
+
+RunLog::RunLog(const RunLogOptions& options)
+    : options_(options), tensorboard_(options.run), window_auc_(kWindow) {
+  truncate_lines(options.run / kLinesFile, options.step);
+  lines_.open(options.run / kLinesFile, std::ios::app);
+  if (!lines_) fail<DataError>("run", "cannot write {}", (options.run / kLinesFile).string());
+  if (options.show_progress)
+    progress_ = std::make_unique<Progress>(
+        ProgressOptions{.title = "train", .total = options.total_steps, .done = options.step});
+}
+
+RunLog::~RunLog() {
+  if (progress_) progress_->finish();
+}
+
+void RunLog::note(const std::string& line) {
+  if (progress_) progress_->note(line);
+}
+
+void RunLog::mean(const std::string& name, double value, double weight) {
+  auto entry = std::find_if(means_.begin(), means_.end(),
+                            [&](const auto& item) { return item.first == name; });
+  if (entry == means_.end()) entry = means_.insert(means_.end(), {name, Mean{}});
+  entry->second.sum += value * weight;
+  entry->second.weight += weight;
+}
+
+void RunLog::add(const StepMetrics& metrics, const Batch& batch, int64_t step) {
+  size_t num_labels = batch.labels.size() / std::max<size_t>(batch.size(), 1);
+  std::vector<float> labels(batch.size());
+  for (size_t i = 0; i < batch.size(); ++i) labels[i] = batch.labels[i * num_labels];
+  window_auc_.add(metrics.scores, labels);
+  samples_ += static_cast<int64_t>(batch.size());
+  mean("train/loss", metrics.loss);
+  mean("train/cross_entropy", metrics.cross_entropy);
+  if (metrics.alignment != 0) mean("train/alignment", metrics.alignment);
+  mean("train/gradient_norm", metrics.gradient_norm);
+  if (metrics.documents > 0) {
+    mean("encoder/distinct_documents", static_cast<double>(metrics.documents));
+    mean("encoder/forward", static_cast<double>(metrics.encoded));
+    mean("encoder/backward", static_cast<double>(metrics.backward));
+    mean("encoder/tokens", static_cast<double>(metrics.tokens));
+    mean("bank/coverage_targets", metrics.target_coverage);
+    for (size_t h = 0; h < metrics.history_coverage.size(); ++h)
+      mean("bank/coverage_" + options_.history_names[h], metrics.history_coverage[h]);
+    if (metrics.re_encoded > 0)
+      mean("bank/staleness", metrics.staleness, static_cast<double>(metrics.re_encoded));
+    mean("bank/age_median", metrics.age_median);
+    mean("bank/age_p90", metrics.age_p90);
+    mean("bank/age_max", metrics.age_max);
+  }
+  if (!progress_) return;
+  std::string text = fmt::format("loss {:.4f}", metrics.cross_entropy);
+  if (last_auc_) text += fmt::format(" auc {:.4f}", *last_auc_);
+  double seconds = std::chrono::duration<double>(Clock::now() - interval_start_).count();
+  text += fmt::format(" {:.0f} samples/s", static_cast<double>(samples_) / std::max(seconds, 1e-9));
+  if (metrics.documents > 0)
+    text += fmt::format(" coverage {:.3f} staleness {:.3f}", metrics.target_coverage,
+                        metrics.staleness);
+  progress_->update(step, text);
+}
+
+void RunLog::write_interval(int64_t step, double learning_rate, const ModelState& state) {
+  nlohmann::ordered_json values;
+  for (const auto& [name, mean] : means_) values[name] = mean.sum / mean.weight;
+  last_auc_ = window_auc_.value();
+  if (last_auc_) values["train/window_auc"] = *last_auc_;
+  double seconds = std::chrono::duration<double>(Clock::now() - interval_start_).count();
+  values["train/samples_per_second"] = static_cast<double>(samples_) / std::max(seconds, 1e-9);
+  values["train/learning_rate"] = learning_rate;
+  values["tables/rows"] = state.tables.num_rows();
+  values["tables/bytes"] = state.tables.size_bytes();
+  if (state.bank) {
+    values["bank/documents"] = state.bank->size();
+    values["bank/bytes"] = state.bank->size_bytes();
+  }
+  write(step, values);
+  means_.clear();
+  samples_ = 0;
+  interval_start_ = Clock::now();
+}
+
+void RunLog::write_evaluation(int64_t step, const Metrics& metrics, int64_t encoded_documents) {
+  nlohmann::ordered_json values;
+  nlohmann::ordered_json all = metrics.to_json();
+  for (const auto& [name, value] : all.items())
+    if (value.is_number()) values["valid/" + name] = value;
+  values["valid/encoded_documents"] = encoded_documents;
+  write(step, values);
+}
+
+void RunLog::write(int64_t step, const nlohmann::ordered_json& values) {
+  auto now = static_cast<double>(std::time(nullptr));
+  nlohmann::ordered_json line = {{"step", step}, {"time", now}};
+  for (const auto& [name, value] : values.items()) {
+    line[name] = value;
+    tensorboard_.scalar(name, value.get<double>(), step, now);
+  }
+  lines_ << line.dump() << std::endl;
+  tensorboard_.flush();
+}
+
+}  // namespace lemur

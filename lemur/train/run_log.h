@@ -1,0 +1,71 @@
+// What a run writes about itself: metrics.jsonl, TensorBoard events and the progress line.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "lemur/base/progress.h"
+#include "lemur/data/batch.h"
+#include "lemur/eval/metrics.h"
+#include "lemur/eval/window_auc.h"
+#include "lemur/model/model_state.h"
+#include "lemur/train/tensorboard.h"
+#include "lemur/train/train_step.h"
+
+namespace lemur {
+
+struct RunLogOptions {
+  std::filesystem::path run;
+  std::vector<std::string> history_names;
+  int64_t step = 0;  ///< lines of metrics.jsonl beyond it are dropped: a crashed run may have gone
+                     ///< further than its checkpoint
+  int64_t total_steps = 0;
+  bool show_progress = true;
+};
+
+/// Averages the steps of an interval and writes them under flat names ("train/loss",
+/// "bank/coverage_long" ...). Not thread-safe.
+class RunLog {
+ public:
+  explicit RunLog(const RunLogOptions& options);
+  ~RunLog();
+
+  /// Adds one step and shows progress.
+  void add(const StepMetrics& metrics, const Batch& batch, int64_t step);
+
+  /// Writes a line with the means since the last one and the sizes of tables and bank.
+  void write_interval(int64_t step, double learning_rate, const ModelState& state);
+
+  /// Prints a line for people, above the progress bar; nothing without progress.
+  void note(const std::string& line);
+
+  /// Writes a line of an evaluation on "valid".
+  void write_evaluation(int64_t step, const Metrics& metrics, int64_t encoded_documents);
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  struct Mean {
+    double sum = 0, weight = 0;
+  };
+  void mean(const std::string& name, double value, double weight = 1);
+  void write(int64_t step, const nlohmann::ordered_json& values);
+
+  RunLogOptions options_;
+  std::ofstream lines_;
+  TensorBoardWriter tensorboard_;
+  WindowAuc window_auc_;
+  std::optional<double> last_auc_;
+  std::unique_ptr<Progress> progress_;
+  std::vector<std::pair<std::string, Mean>> means_;  // of the interval, in order of first use
+  int64_t samples_ = 0;
+  Clock::time_point interval_start_ = Clock::now();
+};
+
+}  // namespace lemur

@@ -1,0 +1,27 @@
+// Which documents of a batch run the encoder forward, which backward too, which are read from the
+// bank (model.md 4).
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "lemur/base/options.h"
+
+namespace lemur {
+
+/// The distinct documents of a batch, parted. Each list holds indices into the batch's documents,
+/// ascending; together they hold every index once.
+struct StepPlan {
+  std::vector<uint32_t> graph;         ///< G: forward with a graph
+  std::vector<uint32_t> forward_only;  ///< F \ G
+  std::vector<uint32_t> stored;        ///< read from the bank
+};
+
+/// Draws the plan: a document is in F with probability p and always when it is not `present`; a
+/// member of F is in G with probability q/p. Draws are hashes of (seed, step, key): independent of
+/// thread and worker counts. Without a bank everything is in G.
+StepPlan plan_step(const BankOptions& options, uint64_t seed, int64_t step,
+                   std::span<const uint64_t> keys, std::span<const bool> present);
+
+}  // namespace lemur

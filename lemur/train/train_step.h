@@ -1,0 +1,55 @@
+// One training step, in the order of model.md 4: draw, encode, write the bank, gather histories,
+// rank, backward, update.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "lemur/data/batch.h"
+#include "lemur/model/document_bank.h"
+#include "lemur/model/input_builder.h"
+#include "lemur/model/model_state.h"
+#include "lemur/train/dense_optimizer.h"
+
+namespace lemur {
+
+/// What one step measured.
+struct StepMetrics {
+  double loss = 0, cross_entropy = 0, alignment = 0, gradient_norm = 0;
+  int64_t documents = 0;              ///< I, distinct target documents
+  int64_t encoded = 0, backward = 0;  ///< |F|, |G|
+  int64_t tokens = 0;                 ///< document tokens encoded
+  double target_coverage = 1;  ///< share of distinct targets present before the step's writes
+  std::vector<double> history_coverage;  ///< per history: share of its elements with a
+                                         ///< representation (1 for no elements)
+  double staleness = 0;    ///< mean cosine of new and stored vectors of the re-encoded documents
+  int64_t re_encoded = 0;  ///< how many that mean is over
+  double age_median = 0, age_p90 = 0,
+         age_max = 0;         ///< steps since the last write, of the distinct vectors read
+  std::vector<float> scores;  ///< [B] probabilities of the main task
+};
+
+/// Runs steps on one store, model and optimiser, which must outlive it. Not thread-safe.
+class TrainStep {
+ public:
+  TrainStep(const SampleStore& store, ModelState& state, DenseOptimizer& optimizer);
+
+  /// Trains on one batch as step number `step` (from 1). `rate` scales all learning rates. Throws
+  /// DataError when the loss is not finite, before any update.
+  StepMetrics run(const Batch& batch, int64_t step, double rate);
+
+ private:
+  torch::Tensor encode_targets(const Batch& batch, int64_t step, StepMetrics& metrics);
+  void measure_staleness(std::span<const uint32_t> documents, const torch::Tensor& vectors,
+                         StepMetrics& metrics) const;
+  void measure_ages(std::span<const uint32_t> documents, int64_t step, StepMetrics& metrics) const;
+
+  const SampleStore& store_;
+  ModelState& state_;
+  DenseOptimizer& optimizer_;
+  InputBuilder builder_;
+  MemoryBank no_bank_;
+  DocumentBank documents_;
+};
+
+}  // namespace lemur

@@ -1,0 +1,243 @@
+#include "lemur/train/trainer.h"
+
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <numbers>
+#include <thread>
+
+#include "lemur/base/config.h"
+#include "lemur/base/error.h"
+#include "lemur/data/batch_loader.h"
+#include "lemur/data/run_folder.h"
+#include "lemur/eval/evaluator.h"
+#include "lemur/train/run_log.h"
+#include "lemur/train/train_step.h"
+#include "lemur/train/training_state.h"
+
+namespace lemur {
+namespace {
+
+constexpr int64_t kExpireEvery = 1000;  // steps
+
+/// Value of the metric that the configuration names, higher is better; nothing where it is
+/// undefined.
+std::optional<double> metric_value(const Metrics& metrics, const std::string& name) {
+  if (name == "auc") return metrics.auc;
+  if (name == "qauc") return metrics.qauc;
+  if (name == "uauc") return metrics.uauc;
+  if (!metrics.log_loss) return std::nullopt;
+  return -*metrics.log_loss;
+}
+
+/// Seconds of a 512 x 512 x 512 product tell a real BLAS (milliseconds) from the reference one
+/// (over 50).
+bool blas_is_slow() {
+  torch::Tensor a = torch::ones({512, 512}), b = torch::ones({512, 512});
+  torch::mm(a, b);
+  auto start = std::chrono::steady_clock::now();
+  torch::mm(a, b);
+  return std::chrono::steady_clock::now() - start > std::chrono::milliseconds(40);
+}
+
+bool has_split(const StoreSchema& schema, const std::string& name) {
+  return std::any_of(schema.splits.begin(), schema.splits.end(), [&](const auto& split) {
+    return split.name == name && split.end > split.begin;
+  });
+}
+
+LoaderOptions loader_options(const TrainOptions& train) {
+  return {.split = "train",
+          .batch_size = train.batch_size,
+          .shuffle = train.order == "window",
+          .window = train.window,
+          .epochs = train.epochs,
+          .seed = static_cast<uint64_t>(train.seed),
+          .start = {},
+          .threads = train.loader_threads};
+}
+
+/// One run, from its first or resumed step to its end.
+class Trainer {
+ public:
+  Trainer(const Options& options, const SampleStore& store, const TrainerOptions& trainer_options)
+      : options_(options),
+        store_(store),
+        how_(trainer_options),
+        folder_(trainer_options.run),
+        model_(prepare(), store.schema(), SpecialTokens::load(store.vocabulary_path())),
+        optimizer_(*model_.model,
+                   {.weight_decay = options.train.weight_decay,
+                    .average_decay = options.train.average_decay},
+                   [&](const std::string& name) { return learning_rate_scale(name); }),
+        has_valid_(has_split(store.schema(), "valid")) {}
+
+  TrainingResult run();
+
+ private:
+  const Options& prepare();
+  double learning_rate_scale(const std::string& name) const;
+  void restore();
+  void evaluate(RunLog& log);
+  void checkpoint();
+  void report(const std::string& line) const {
+    if (how_.report) how_.report(line);
+  }
+
+  const Options& options_;
+  const SampleStore& store_;
+  const TrainerOptions& how_;
+  RunFolder folder_;
+  ModelState model_;
+  DenseOptimizer optimizer_;
+  TrainingState state_;
+  bool has_valid_;
+};
+
+const Options& Trainer::prepare() {
+  int64_t threads = options_.train.threads > 0
+                        ? options_.train.threads
+                        : static_cast<int64_t>(std::thread::hardware_concurrency());
+  at::set_num_threads(static_cast<int>(threads));
+  if (blas_is_slow())
+    report(
+        "warning: matrix products run at the speed of the reference BLAS; install "
+        "libopenblas0-openmp (scripts/bootstrap.sh does)");
+  if (folder_.exists() && !how_.resume)
+    fail<InvalidArgument>(
+        "train", "{} holds a run already; --resume goes on with it, another --run starts a new one",
+        folder_.path().string());
+  if (!folder_.exists()) {
+    folder_.create(options_, store_);
+  } else {
+    check_compatible(folder_.schema(), store_.schema());
+    if (options_to_toml(folder_.options()) != options_to_toml(options_)) {
+      report(
+          "warning: the configuration differs from the one that the run was started with; the new "
+          "one is used from here on");
+      folder_.create(options_, store_);
+    }
+  }
+  return options_;
+}
+
+double Trainer::learning_rate_scale(const std::string& name) const {
+  const TrainOptions& train = options_.train;
+  bool encoder = name.starts_with("document_encoder") || name.starts_with("query_encoder");
+  return encoder && train.encoder_learning_rate > 0 && train.learning_rate > 0
+             ? train.encoder_learning_rate / train.learning_rate
+             : 1;
+}
+
+void Trainer::restore() {
+  std::vector<std::string> skipped;
+  auto newest = folder_.newest(&skipped);
+  for (const std::string& line : skipped) report("skipped: " + line);
+  if (!newest) return;
+  state_ = load_checkpoint(folder_.checkpoint(*newest), model_, optimizer_);
+  if (state_.best && state_.best_step == state_.step)
+    folder_.set_best(state_.step);  // a crash may have come between the two
+  report(fmt::format("resumed from {}", folder_.checkpoint(*newest).filename().string()));
+}
+
+void Trainer::checkpoint() {
+  save_checkpoint(folder_.checkpoint(state_.step), state_, model_, optimizer_);
+  if (state_.best && state_.best_step == state_.step) folder_.set_best(state_.step);
+  folder_.prune(options_.train.keep_checkpoints);
+}
+
+void Trainer::evaluate(RunLog& log) {
+  optimizer_.swap_average();
+  Evaluation evaluation =
+      Evaluator(store_, model_, options_.train.evaluate_batch_size).run("valid");
+  optimizer_.swap_average();
+  log.write_evaluation(state_.step, evaluation.metrics, evaluation.encoded_documents);
+  auto value = metric_value(evaluation.metrics, options_.train.metric);
+  bool gained = value && (!state_.best || *value > *state_.best);
+  if (gained) {
+    state_.best = value;
+    state_.best_step = state_.step;
+    state_.evaluations_without_gain = 0;
+  } else {
+    ++state_.evaluations_without_gain;
+  }
+  auto text = [](const std::optional<double>& metric) {
+    return metric ? fmt::format("{:.5f}", *metric) : std::string("undefined");
+  };
+  log.note(fmt::format("step {}: valid auc {} qauc {} uauc {} log loss {}{}", state_.step,
+                       text(evaluation.metrics.auc), text(evaluation.metrics.qauc),
+                       text(evaluation.metrics.uauc), text(evaluation.metrics.log_loss),
+                       gained ? " (best)" : ""));
+}
+
+TrainingResult Trainer::run() {
+  const TrainOptions& train = options_.train;
+  if (how_.resume) restore();
+  LoaderOptions loading = loader_options(train);
+  loading.start = state_.position;
+  BatchLoader loader(store_, loading);
+  int64_t total = loader.batches_per_epoch() * train.epochs;
+  if (train.max_steps > 0) total = std::min(total, train.max_steps);
+  std::vector<std::string> history_names;
+  for (const auto& history : store_.schema().histories) history_names.push_back(history.name);
+  RunLog log({.run = folder_.path(),
+              .history_names = history_names,
+              .step = state_.step,
+              .total_steps = total,
+              .show_progress = how_.show_progress});
+  TrainStep trainer(store_, model_, optimizer_);
+  model_.model->train();
+
+  TrainingResult result;
+  while (!state_.finished) {
+    auto batch = loader.next();
+    if (!batch) break;
+    ++state_.step;
+    double rate = schedule_factor(train, state_.step, total);
+    log.add(trainer.run(*batch, state_.step, rate), *batch, state_.step);
+    state_.position = batch->next;
+    if (state_.step % kExpireEvery == 0) model_.tables.expire(batch->times.back());
+    if (state_.step % train.log_every == 0)
+      log.write_interval(state_.step, rate * train.learning_rate, model_);
+
+    bool epoch_ends = batch->next.batch == 0;
+    bool evaluates =
+        has_valid_ &&
+        (train.evaluate_every > 0 ? state_.step % train.evaluate_every == 0 : epoch_ends);
+    bool last = state_.step >= total;
+    if (evaluates || (last && has_valid_)) evaluate(log);
+    state_.finished =
+        last || (train.patience > 0 && state_.evaluations_without_gain >= train.patience);
+    result.interrupted = how_.stop != nullptr && *how_.stop && !state_.finished;
+    if (evaluates || state_.finished || result.interrupted ||
+        state_.step % train.checkpoint_every == 0)
+      checkpoint();
+    if (result.interrupted) break;
+  }
+  result.steps = state_.step;
+  if (state_.best) {
+    result.best_step = state_.best_step;
+    result.best_metric = train.metric == "log_loss" ? -*state_.best : *state_.best;
+  }
+  return result;
+}
+
+}  // namespace
+
+double schedule_factor(const TrainOptions& options, int64_t step, int64_t total) {
+  if (step <= options.warmup_steps)
+    return static_cast<double>(step) / static_cast<double>(options.warmup_steps);
+  if (options.schedule == "constant") return 1;
+  double progress = static_cast<double>(step - options.warmup_steps) /
+                    static_cast<double>(std::max<int64_t>(total - options.warmup_steps, 1));
+  return 0.5 * (1 + std::cos(std::numbers::pi * std::min(progress, 1.0)));
+}
+
+TrainingResult train(const Options& options, const SampleStore& store,
+                     const TrainerOptions& trainer_options) {
+  return Trainer(options, store, trainer_options).run();
+}
+
+}  // namespace lemur

@@ -1,0 +1,72 @@
+#include "lemur/train/training_state.h"
+
+#include <torch/torch.h>
+
+#include <nlohmann/json.hpp>
+
+#include "lemur/base/error.h"
+#include "lemur/model/tensor_file.h"
+
+namespace lemur {
+namespace {
+
+constexpr const char* kOptimizerFile = "optimizer.safetensors";
+constexpr int kVersion = 1;
+
+NamedTensors optimizer_tensors(const DenseOptimizer& optimizer, const torch::Tensor& generator) {
+  NamedTensors tensors = optimizer.state();
+  tensors.emplace_back("generator", generator);
+  return tensors;
+}
+
+nlohmann::json to_json(const TrainingState& state, const DenseOptimizer& optimizer) {
+  return {{"format", "lemur checkpoint"},
+          {"version", kVersion},
+          {"step", state.step},
+          {"epoch", state.position.epoch},
+          {"batch", state.position.batch},
+          {"best", state.best ? nlohmann::json(*state.best) : nlohmann::json()},
+          {"best_step", state.best_step},
+          {"evaluations_without_gain", state.evaluations_without_gain},
+          {"finished", state.finished},
+          {"optimizer_steps", optimizer.num_steps()}};
+}
+
+}  // namespace
+
+void save_checkpoint(const std::filesystem::path& folder, const TrainingState& state,
+                     ModelState& model, DenseOptimizer& optimizer) {
+  FolderWriter writer(folder);
+  save_tensors(writer.file(kOptimizerFile),
+               optimizer_tensors(optimizer, at::detail::getDefaultCPUGenerator().get_state()));
+  optimizer.swap_average();
+  model.save(writer);
+  optimizer.swap_average();
+  writer.publish(to_json(state, optimizer));
+}
+
+TrainingState load_checkpoint(const std::filesystem::path& folder, ModelState& model,
+                              DenseOptimizer& optimizer) {
+  nlohmann::json manifest = open_folder(folder, /*verify=*/true);
+  if (manifest.value("format", "") != "lemur checkpoint" ||
+      manifest.value("version", 0) != kVersion)
+    fail<DataError>("files", "{} is no checkpoint of version {}", folder.string(), kVersion);
+  model.load(folder);
+  torch::Tensor generator = at::detail::getDefaultCPUGenerator().get_state();
+  // The live weights of the optimiser's file replace those of the model's.
+  load_tensors(folder / kOptimizerFile, optimizer_tensors(optimizer, generator));
+  torch::Generator default_generator = at::detail::getDefaultCPUGenerator();
+  default_generator.set_state(generator);
+  optimizer.set_num_steps(manifest.at("optimizer_steps"));
+
+  TrainingState state;
+  state.step = manifest.at("step");
+  state.position = {manifest.at("epoch"), manifest.at("batch")};
+  if (!manifest.at("best").is_null()) state.best = manifest.at("best").get<double>();
+  state.best_step = manifest.at("best_step");
+  state.evaluations_without_gain = manifest.at("evaluations_without_gain");
+  state.finished = manifest.at("finished");
+  return state;
+}
+
+}  // namespace lemur

@@ -1,0 +1,33 @@
+// What a checkpoint holds beyond the model: position, optimiser, random numbers, best result so
+// far.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+
+#include "lemur/data/batch.h"
+#include "lemur/model/model_state.h"
+#include "lemur/train/dense_optimizer.h"
+
+namespace lemur {
+
+struct TrainingState {
+  int64_t step = 0;            ///< steps done
+  LoaderPosition position;     ///< next batch
+  std::optional<double> best;  ///< best value of the metric on "valid"
+  int64_t best_step = 0;
+  int64_t evaluations_without_gain = 0;
+  bool finished = false;  ///< the run came to its own end
+};
+
+/// Publishes a complete checkpoint folder: model (averaged weights where they are averaged),
+/// optimizer.safetensors (live weights, moments, generator) and the state.
+void save_checkpoint(const std::filesystem::path& folder, const TrainingState& state,
+                     ModelState& model, DenseOptimizer& optimizer);
+
+/// Restores everything that save_checkpoint wrote.
+TrainingState load_checkpoint(const std::filesystem::path& folder, ModelState& model,
+                              DenseOptimizer& optimizer);
+
+}  // namespace lemur

@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Installs, builds, lints and tests everything on a fresh Debian 12.
+#   scripts/test.sh [--long]   --long: also the sanitizers and the end-to-end checks that take longer
+set -euo pipefail
+cd "$(dirname "$0")/.."
+scripts/bootstrap.sh
+scripts/lint.sh
+ctest --test-dir build --output-on-failure
+tests/end_to_end.py
+if [ "${1:-}" = --long ]; then
+  scripts/sanitize.sh
+fi

@@ -1,0 +1,213 @@
+// What must hold of a whole training run (model.md 10): steps, checkpoints, resuming, learning.
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <fstream>
+#include <map>
+#include <random>
+
+#include "lemur/base/error.h"
+#include "lemur/data/batch_loader.h"
+#include "lemur/data/run_folder.h"
+#include "lemur/eval/evaluator.h"
+#include "lemur/train/dense_optimizer.h"
+#include "lemur/train/train_step.h"
+#include "lemur/train/trainer.h"
+#include "tests/world_fixture.h"
+
+namespace lemur {
+namespace {
+
+World& shared_world() {
+  static World world({.documents = 300, .users = 40, .events = 3000, .seed = 5});
+  return world;
+}
+
+std::map<std::string, std::string> checkpoint_files(const std::filesystem::path& folder) {
+  std::map<std::string, std::string> files;
+  for (const auto& entry : std::filesystem::directory_iterator(folder))
+    files[entry.path().filename()] = read_file(entry.path());
+  return files;
+}
+
+/// A model, its optimiser and a stepper on the shared world.
+struct Bench {
+  Bench(const Options& options, const SampleStore& store)
+      : state(options, store.schema(), SpecialTokens::load(store.vocabulary_path())),
+        optimizer(*state.model, {.weight_decay = options.train.weight_decay},
+                  [](const std::string&) { return 1.0; }),
+        step(store, state, optimizer) {}
+  ModelState state;
+  DenseOptimizer optimizer;
+  TrainStep step;
+};
+
+TEST(Training, EveryParameterGetsAGradient) {
+  SampleStore store(shared_world().folder / "store");
+  Options options = shared_world().options;
+  options.bank = {};
+  Bench bench(options, store);
+  BatchLoader loader(store, {.batch_size = 256});
+  std::map<std::string, double> largest;
+  for (int64_t step = 1; step <= 4; ++step) {
+    bench.step.run(*loader.next(), step, 1);
+    for (const auto& item : bench.state.model->named_parameters())
+      largest[item.key()] =
+          std::max(largest[item.key()], item.value().grad().abs().max().item<double>());
+  }
+  EXPECT_GT(largest.size(), 50u);
+  for (const auto& [name, gradient] : largest) EXPECT_GT(gradient, 0) << name;
+}
+
+TEST(Training, FullSharesOnDistinctDocumentsEqualTrainingWithoutABank) {
+  SampleStore store(shared_world().folder / "store");
+  Options with = shared_world().options;
+  with.bank = {.enabled = true, .forward = 1, .backward = 1};
+  with.model.content_history = with.model.similarity = false;
+  Options without = with;
+  without.bank.enabled = false;
+  std::vector<uint64_t> events;
+  std::map<uint32_t, bool> used;
+  for (uint64_t e = 0; e < store.schema().split("train").end && events.size() < 64; ++e)
+    if (!used[store.documents()[e]]++) events.push_back(e);
+  Batch batch = make_batch(store, events);
+  Bench a(with, store), b(without, store);
+  StepMetrics ma = a.step.run(batch, 1, 1), mb = b.step.run(batch, 1, 1);
+  EXPECT_EQ(ma.loss, mb.loss);
+  EXPECT_EQ(ma.encoded, 64);
+  auto pa = a.state.model->parameters(), pb = b.state.model->parameters();
+  ASSERT_EQ(pa.size(), pb.size());
+  for (size_t i = 0; i < pa.size(); ++i) EXPECT_TRUE(pa[i].equal(pb[i])) << i;
+  EXPECT_EQ(a.state.bank->size(), 64);
+  EXPECT_EQ(b.state.bank, nullptr);
+}
+
+TEST(Training, SampledDocumentsComeFromTheBankAsConstants) {
+  SampleStore store(shared_world().folder / "store");
+  Options options = shared_world().options;
+  options.bank = {.enabled = true, .forward = 0, .backward = 0};
+  Bench bench(options, store);
+  BatchLoader loader(store, {.batch_size = 128});
+  Batch batch = *loader.next();
+  StepMetrics first = bench.step.run(batch, 1, 1), second = bench.step.run(batch, 2, 1);
+  EXPECT_EQ(first.target_coverage, 0);
+  EXPECT_EQ(first.encoded, first.documents) << "what the bank lacks is always encoded";
+  EXPECT_EQ(second.target_coverage, 1);
+  EXPECT_EQ(second.encoded, 0);
+  for (const auto& item : bench.state.model->named_parameters())
+    if (item.key().starts_with("document_encoder.layer"))
+      EXPECT_EQ(item.value().grad().abs().max().item<double>(), 0) << item.key();
+}
+
+TEST(Training, OverfitsSixtyFourSamples) {
+  SampleStore store(shared_world().folder / "store");
+  Options options = shared_world().options;
+  options.bank = {};
+  options.model.alignment_weight = 0;
+  Bench bench(options, store);
+  std::vector<uint64_t> events(64);
+  for (size_t i = 0; i < events.size(); ++i) events[i] = 500 + i;
+  Batch batch = make_batch(store, events);
+  double loss = 0;
+  for (int64_t step = 1; step <= 300; ++step) loss = bench.step.run(batch, step, 3).cross_entropy;
+  EXPECT_LT(loss, 0.05);
+}
+
+TEST(Training, InterruptedAndResumedEqualsUninterrupted) {
+  SampleStore store(shared_world().folder / "store");
+  Options options = shared_world().options;
+  options.model.encoder_dropout = options.model.embedding_dropout = options.model.ranker_dropout =
+      0.1;
+  options.train.epochs = 2;
+  options.train.average_decay = 0.9;
+  options.train.checkpoint_every = 7;
+  options.train.order = "window";
+  options.train.window = 500;
+  TemporaryFolder runs;
+  TrainingResult whole = train(options, store, {.run = runs / "whole", .show_progress = false});
+  ASSERT_GT(whole.steps, 40);
+
+  Options part = options;
+  for (int64_t stop : {3, 17, 38}) {
+    // A run that ends at `stop` as a crash would leave it: with the checkpoint at a multiple of 7.
+    part.train.max_steps = stop;
+    TrainingResult cut =
+        train(part, store, {.run = runs / "parts", .resume = true, .show_progress = false});
+    ASSERT_EQ(cut.steps, stop);
+    std::filesystem::remove_all(RunFolder(runs / "parts").checkpoint(stop));
+  }
+  // The evaluations at each artificial end must not count: start the last part from a clean note of
+  // the best.
+  std::filesystem::remove(runs / "parts/best");
+  TrainingResult resumed =
+      train(options, store, {.run = runs / "parts", .resume = true, .show_progress = false});
+  EXPECT_EQ(resumed.steps, whole.steps);
+  auto a = checkpoint_files(RunFolder(runs / "whole").checkpoint(whole.steps)),
+       b = checkpoint_files(RunFolder(runs / "parts").checkpoint(whole.steps));
+  ASSERT_EQ(a.size(), b.size());
+  for (const auto& [name, bytes] : a)
+    if (name != "manifest.json") EXPECT_TRUE(bytes == b[name]) << name;
+}
+
+TEST(Training, SkipsDamagedCheckpointsAndNamesThem) {
+  SampleStore store(shared_world().folder / "store");
+  Options options = shared_world().options;
+  options.train.max_steps = 20;
+  options.train.checkpoint_every = 5;
+  TemporaryFolder runs;
+  train(options, store, {.run = runs / "run", .show_progress = false});
+  RunFolder folder(runs / "run");
+  ASSERT_EQ(folder.checkpoints().back(), 20);
+  std::string bytes = read_file(folder.checkpoint(20) / "dense.safetensors");
+  bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] + 1);
+  std::ofstream(folder.checkpoint(20) / "dense.safetensors", std::ios::binary) << bytes;
+  std::filesystem::create_directory(runs / "run/step-000099.tmp-1");
+  std::vector<std::string> lines;
+  options.train.max_steps = 22;
+  TrainingResult result = train(options, store,
+                                {.run = runs / "run",
+                                 .resume = true,
+                                 .report = [&](const std::string& line) { lines.push_back(line); },
+                                 .show_progress = false});
+  EXPECT_EQ(result.steps, 22);
+  std::string all;
+  for (const auto& line : lines) all += line + "\n";
+  EXPECT_NE(all.find("dense.safetensors is damaged"), std::string::npos) << all;
+  EXPECT_NE(all.find("step-000099.tmp-1 was never published"), std::string::npos) << all;
+  EXPECT_NE(all.find("resumed from step-000015"), std::string::npos) << all;
+  EXPECT_THROW(train(options, store, {.run = runs / "run", .show_progress = false}),
+               InvalidArgument)
+      << "an existing run is not overwritten";
+}
+
+TEST(Training, StopsOnASignalWithACheckpoint) {
+  SampleStore store(shared_world().folder / "store");
+  Options options = shared_world().options;
+  TemporaryFolder runs;
+  std::atomic<bool> stop = true;
+  TrainingResult result =
+      train(options, store, {.run = runs / "run", .stop = &stop, .show_progress = false});
+  EXPECT_TRUE(result.interrupted);
+  EXPECT_EQ(result.steps, 1);
+  EXPECT_EQ(RunFolder(runs / "run").newest(nullptr), 1);
+}
+
+TEST(Training, EvaluationLeavesTheModelAsItWasAndEncodesWhatIsMissing) {
+  SampleStore store(shared_world().folder / "store");
+  Bench bench(shared_world().options, store);
+  BatchLoader loader(store, {.batch_size = 128});
+  bench.step.run(*loader.next(), 1, 1);
+  int64_t stored = bench.state.bank->size();
+  Evaluation first = Evaluator(store, bench.state, 100).run("valid"),
+             second = Evaluator(store, bench.state, 37).run("valid");
+  EXPECT_GT(first.encoded_documents, 0);
+  EXPECT_EQ(bench.state.bank->size(), stored);
+  EXPECT_TRUE(bench.state.model->is_training());
+  ASSERT_EQ(first.scores.size(), second.scores.size());
+  for (size_t i = 0; i < first.scores.size(); ++i)
+    ASSERT_NEAR(first.scores[i], second.scores[i], 1e-5) << "the batch's size does not matter";
+}
+
+}  // namespace
+}  // namespace lemur
