@@ -3,7 +3,7 @@
 add_library(lemur_flags INTERFACE)
 target_include_directories(lemur_flags INTERFACE ${CMAKE_SOURCE_DIR})
 target_compile_definitions(lemur_flags INTERFACE SPDLOG_COMPILED_LIB SPDLOG_FMT_EXTERNAL LEMUR_VERSION="${PROJECT_VERSION}")
-target_compile_options(lemur_flags INTERFACE -Wall -Wextra -Werror -Wno-missing-field-initializers $<$<CONFIG:Release>:-O3> -g1)
+target_compile_options(lemur_flags INTERFACE -Wall -Wextra -Werror -Wno-missing-field-initializers -Wno-restrict $<$<CONFIG:Release>:-O3> -g1)
 if(LEMUR_SANITIZE)
   target_compile_options(lemur_flags INTERFACE -fsanitize=${LEMUR_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(lemur_flags INTERFACE -fsanitize=${LEMUR_SANITIZE})

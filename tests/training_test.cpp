@@ -44,7 +44,7 @@ struct Bench {
 };
 
 TEST(Training, EveryParameterGetsAGradient) {
-  SampleStore store(shared_world().folder / "store");
+  SampleStore store(shared_world().folder.path() / "store");
   Options options = shared_world().options;
   options.bank = {};
   Bench bench(options, store);
@@ -61,7 +61,7 @@ TEST(Training, EveryParameterGetsAGradient) {
 }
 
 TEST(Training, FullSharesOnDistinctDocumentsEqualTrainingWithoutABank) {
-  SampleStore store(shared_world().folder / "store");
+  SampleStore store(shared_world().folder.path() / "store");
   Options with = shared_world().options;
   with.bank = {.enabled = true, .forward = 1, .backward = 1};
   with.model.content_history = with.model.similarity = false;
@@ -84,7 +84,7 @@ TEST(Training, FullSharesOnDistinctDocumentsEqualTrainingWithoutABank) {
 }
 
 TEST(Training, SampledDocumentsComeFromTheBankAsConstants) {
-  SampleStore store(shared_world().folder / "store");
+  SampleStore store(shared_world().folder.path() / "store");
   Options options = shared_world().options;
   options.bank = {.enabled = true, .forward = 0, .backward = 0};
   Bench bench(options, store);
@@ -101,7 +101,7 @@ TEST(Training, SampledDocumentsComeFromTheBankAsConstants) {
 }
 
 TEST(Training, OverfitsSixtyFourSamples) {
-  SampleStore store(shared_world().folder / "store");
+  SampleStore store(shared_world().folder.path() / "store");
   Options options = shared_world().options;
   options.bank = {};
   options.model.alignment_weight = 0;
@@ -115,7 +115,7 @@ TEST(Training, OverfitsSixtyFourSamples) {
 }
 
 TEST(Training, InterruptedAndResumedEqualsUninterrupted) {
-  SampleStore store(shared_world().folder / "store");
+  SampleStore store(shared_world().folder.path() / "store");
   Options options = shared_world().options;
   options.model.encoder_dropout = options.model.embedding_dropout = options.model.ranker_dropout =
       0.1;
@@ -125,7 +125,8 @@ TEST(Training, InterruptedAndResumedEqualsUninterrupted) {
   options.train.order = "window";
   options.train.window = 500;
   TemporaryFolder runs;
-  TrainingResult whole = train(options, store, {.run = runs / "whole", .show_progress = false});
+  TrainingResult whole =
+      train(options, store, {.run = runs.path() / "whole", .show_progress = false});
   ASSERT_GT(whole.steps, 40);
 
   Options part = options;
@@ -133,40 +134,40 @@ TEST(Training, InterruptedAndResumedEqualsUninterrupted) {
     // A run that ends at `stop` as a crash would leave it: with the checkpoint at a multiple of 7.
     part.train.max_steps = stop;
     TrainingResult cut =
-        train(part, store, {.run = runs / "parts", .resume = true, .show_progress = false});
+        train(part, store, {.run = runs.path() / "parts", .resume = true, .show_progress = false});
     ASSERT_EQ(cut.steps, stop);
-    std::filesystem::remove_all(RunFolder(runs / "parts").checkpoint(stop));
+    std::filesystem::remove_all(RunFolder(runs.path() / "parts").checkpoint(stop));
   }
   // The evaluations at each artificial end must not count: start the last part from a clean note of
   // the best.
-  std::filesystem::remove(runs / "parts/best");
+  std::filesystem::remove(runs.path() / "parts/best");
   TrainingResult resumed =
-      train(options, store, {.run = runs / "parts", .resume = true, .show_progress = false});
+      train(options, store, {.run = runs.path() / "parts", .resume = true, .show_progress = false});
   EXPECT_EQ(resumed.steps, whole.steps);
-  auto a = checkpoint_files(RunFolder(runs / "whole").checkpoint(whole.steps)),
-       b = checkpoint_files(RunFolder(runs / "parts").checkpoint(whole.steps));
+  auto a = checkpoint_files(RunFolder(runs.path() / "whole").checkpoint(whole.steps)),
+       b = checkpoint_files(RunFolder(runs.path() / "parts").checkpoint(whole.steps));
   ASSERT_EQ(a.size(), b.size());
   for (const auto& [name, bytes] : a)
     if (name != "manifest.json") EXPECT_TRUE(bytes == b[name]) << name;
 }
 
 TEST(Training, SkipsDamagedCheckpointsAndNamesThem) {
-  SampleStore store(shared_world().folder / "store");
+  SampleStore store(shared_world().folder.path() / "store");
   Options options = shared_world().options;
   options.train.max_steps = 20;
   options.train.checkpoint_every = 5;
   TemporaryFolder runs;
-  train(options, store, {.run = runs / "run", .show_progress = false});
-  RunFolder folder(runs / "run");
+  train(options, store, {.run = runs.path() / "run", .show_progress = false});
+  RunFolder folder(runs.path() / "run");
   ASSERT_EQ(folder.checkpoints().back(), 20);
   std::string bytes = read_file(folder.checkpoint(20) / "dense.safetensors");
   bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] + 1);
   std::ofstream(folder.checkpoint(20) / "dense.safetensors", std::ios::binary) << bytes;
-  std::filesystem::create_directory(runs / "run/step-000099.tmp-1");
+  std::filesystem::create_directory(runs.path() / "run/step-000099.tmp-1");
   std::vector<std::string> lines;
   options.train.max_steps = 22;
   TrainingResult result = train(options, store,
-                                {.run = runs / "run",
+                                {.run = runs.path() / "run",
                                  .resume = true,
                                  .report = [&](const std::string& line) { lines.push_back(line); },
                                  .show_progress = false});
@@ -176,25 +177,25 @@ TEST(Training, SkipsDamagedCheckpointsAndNamesThem) {
   EXPECT_NE(all.find("dense.safetensors is damaged"), std::string::npos) << all;
   EXPECT_NE(all.find("step-000099.tmp-1 was never published"), std::string::npos) << all;
   EXPECT_NE(all.find("resumed from step-000015"), std::string::npos) << all;
-  EXPECT_THROW(train(options, store, {.run = runs / "run", .show_progress = false}),
+  EXPECT_THROW(train(options, store, {.run = runs.path() / "run", .show_progress = false}),
                InvalidArgument)
       << "an existing run is not overwritten";
 }
 
 TEST(Training, StopsOnASignalWithACheckpoint) {
-  SampleStore store(shared_world().folder / "store");
+  SampleStore store(shared_world().folder.path() / "store");
   Options options = shared_world().options;
   TemporaryFolder runs;
   std::atomic<bool> stop = true;
   TrainingResult result =
-      train(options, store, {.run = runs / "run", .stop = &stop, .show_progress = false});
+      train(options, store, {.run = runs.path() / "run", .stop = &stop, .show_progress = false});
   EXPECT_TRUE(result.interrupted);
   EXPECT_EQ(result.steps, 1);
-  EXPECT_EQ(RunFolder(runs / "run").newest(nullptr), 1);
+  EXPECT_EQ(RunFolder(runs.path() / "run").newest(nullptr), 1);
 }
 
 TEST(Training, EvaluationLeavesTheModelAsItWasAndEncodesWhatIsMissing) {
-  SampleStore store(shared_world().folder / "store");
+  SampleStore store(shared_world().folder.path() / "store");
   Bench bench(shared_world().options, store);
   BatchLoader loader(store, {.batch_size = 128});
   bench.step.run(*loader.next(), 1, 1);

@@ -1,52 +1,32 @@
 // A small simulated world, ingested, for tests that need a store with everything in it.
 #pragma once
 
-#include <unistd.h>
-
-#include <filesystem>
 #include <string>
 #include <vector>
 
 #include "lemur/base/config.h"
 #include "lemur/data/ingest.h"
-#include "lemur/data/sample_store.h"
+#include "lemur/data/sample_store_testing.h"
 #include "lemur/synth/world.h"
 
 namespace lemur {
 
-/// A folder that goes with the object.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "lemur-test-XXXXXX").string();
-    path_ = ::mkdtemp(pattern.data());
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
-};
-
 /// Simulates, ingests and opens a world; options are those of its world.toml, made small.
 struct World {
   explicit World(const WorldOptions& world, std::vector<std::string> overrides = {}) {
-    simulate(world, folder / "world", {});
+    simulate(world, folder.path() / "world", {});
     for (const char* small :
          {"model.encoder_width=16", "model.representation_width=16", "model.encoder_heads=2",
           "model.document_layers=2", "model.query_layers=1", "model.tokens=4",
           "model.token_width=16", "model.ranker_layers=1", "train.batch_size=64", "train.threads=1",
           "tokenizer.vocabulary=500"})
       overrides.push_back(small);
-    options = load_options(folder / "world/world.toml", overrides);
+    options = load_options(folder.path() / "world/world.toml", overrides);
     IngestOptions how;
     how.data = options.data;
     how.tokenizer = options.tokenizer;
-    how.base = folder / "world";
-    how.store = folder / "store";
+    how.base = folder.path() / "world";
+    how.store = folder.path() / "store";
     ingest(how);
   }
 

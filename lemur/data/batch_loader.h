@@ -9,17 +9,18 @@
 
 namespace lemur {
 
+/// What is delivered, and how it is made.
 struct LoaderOptions {
   std::string split = "train";
   int64_t batch_size = 256;  ///< the last batch of an epoch may be smaller
-  bool shuffle =
-      false;  ///< false: time order; true: shuffled inside windows, differently in each epoch
+  /// false: time order; true: shuffled inside windows, differently in each epoch.
+  bool shuffle = false;
   int64_t window = 100000;  ///< events of a shuffle window
   int64_t epochs = 1;
   uint64_t seed = 1;
-  LoaderPosition start;  ///< first batch to deliver
-  int64_t threads = 1;   ///< performance only: batches and their order do not depend on it
-  int64_t ahead = 4;     ///< batches made ahead; at least one per thread
+  LoaderPosition start = {};  ///< first batch to deliver
+  int64_t threads = 1;        ///< performance only: batches and their order do not depend on it
+  int64_t ahead = 4;          ///< batches made ahead; at least one per thread
 };
 
 /// Iterates over a split, which `store` must outlive. `next` is for one thread; workers stop with

@@ -1,0 +1,195 @@
+#include "lemur/base/folder.h"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <fstream>
+#include <functional>
+#include <nlohmann/json.hpp>
+
+#include "lemur/base/error.h"
+
+namespace lemur {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string data_error(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const DataError& error) {
+    return error.what();
+  }
+  return "nothing was thrown";
+}
+
+class FolderTest : public ::testing::Test {
+ protected:
+  FolderTest() {
+    std::string name = (fs::temp_directory_path() / "lemur-folder-XXXXXX").string();
+    root_ = ::mkdtemp(name.data());
+  }
+  ~FolderTest() override { fs::remove_all(root_); }
+
+  /// Publishes a folder with the files "a" and "b".
+  void publish(const std::string& a, const std::string& b) {
+    FolderWriter writer(folder());
+    std::ofstream(writer.file("a"), std::ios::binary) << a;
+    std::ofstream(writer.file("b"), std::ios::binary) << b;
+    writer.publish({{"format", "test"}, {"version", 7}});
+  }
+
+  fs::path folder() const { return root_ / "deep" / "folder"; }
+
+  size_t entries_beside() const {
+    return static_cast<size_t>(std::distance(fs::directory_iterator(folder().parent_path()), {}));
+  }
+
+  fs::path root_;
+};
+
+TEST_F(FolderTest, PublishesFilesWithTheirSizesAndChecksums) {
+  publish("hello", std::string("\0\1\2", 3));
+  nlohmann::json manifest = open_folder(folder(), /*verify=*/true);
+  EXPECT_EQ(manifest.at("format"), "test");
+  EXPECT_EQ(manifest.at("version"), 7);
+  EXPECT_EQ(manifest.at("files").size(), 2u);
+  EXPECT_EQ(manifest.at("files").at("a").at("size_bytes"), 5);
+  // XXH3-64 of "hello", from the reference program.
+  EXPECT_EQ(manifest.at("files").at("a").at("xxh3"), "9555e8555c62dcfd");
+  EXPECT_EQ(read_file(folder() / "b"), std::string("\0\1\2", 3));
+  EXPECT_EQ(entries_beside(), 1u);
+}
+
+TEST_F(FolderTest, TakesAPathThatEndsInASlash) {
+  FolderWriter writer(root_ / "slashed" / "");
+  writer.publish(nlohmann::json::object());
+  EXPECT_NO_THROW(open_folder(root_ / "slashed"));
+}
+
+TEST_F(FolderTest, ReplacesAnOlderFolderWhole) {
+  publish("old", "old");
+  {
+    FolderWriter writer(folder());
+    std::ofstream(writer.file("c")) << "new";
+    EXPECT_EQ(read_file(folder() / "a"), "old");
+    writer.publish(nlohmann::json::object());
+  }
+  open_folder(folder(), /*verify=*/true);
+  EXPECT_FALSE(fs::exists(folder() / "a"));
+  EXPECT_EQ(read_file(folder() / "c"), "new");
+  EXPECT_EQ(entries_beside(), 1u);
+}
+
+TEST_F(FolderTest, LeavesNothingBehindWhenNothingIsPublished) {
+  {
+    FolderWriter writer(folder());
+    std::ofstream(writer.file("a")) << "half";
+    EXPECT_EQ(entries_beside(), 1u);
+  }
+  EXPECT_FALSE(fs::exists(folder()));
+  EXPECT_EQ(entries_beside(), 0u);
+
+  publish("old", "old");
+  {
+    FolderWriter writer(folder());
+    std::ofstream(writer.file("a")) << "half";
+  }
+  EXPECT_EQ(read_file(folder() / "a"), "old");
+  EXPECT_EQ(entries_beside(), 1u);
+}
+
+TEST_F(FolderTest, CannotBeWrittenBelowAFile) {
+  std::ofstream(root_ / "file") << "x";
+  EXPECT_NE(data_error([&] {
+              FolderWriter writer(root_ / "file" / "folder");
+            }).find("[files] cannot create "),
+            std::string::npos);
+}
+
+TEST_F(FolderTest, NamesAMissingManifest) {
+  publish("hello", "you");
+  fs::remove(folder() / "manifest.json");
+  EXPECT_EQ(
+      data_error([&] { open_folder(folder()); }),
+      fmt::format("[files] {} has no manifest.json: nothing complete is there", folder().string()));
+}
+
+TEST_F(FolderTest, NamesADamagedManifest) {
+  publish("hello", "you");
+  for (const char* content : {"{\"files\": ", "{}", "[]", "", "{\"files\": {\"a\": {}}}",
+                              "{\"files\": {\"a\": {\"size_bytes\": \"five\"}}}"}) {
+    write_file_atomically(folder() / "manifest.json", content);
+    EXPECT_NE(data_error([&] { open_folder(folder()); }).find("manifest.json is damaged: "),
+              std::string::npos)
+        << content;
+  }
+}
+
+TEST_F(FolderTest, NamesAFileThatIsMissingOrOfTheWrongSize) {
+  publish("hello", "you");
+  std::ofstream(folder() / "b", std::ios::app) << "!";
+  EXPECT_EQ(data_error([&] { open_folder(folder()); }),
+            fmt::format("[files] {} has 4 bytes; its manifest says 3", (folder() / "b").string()));
+  fs::remove(folder() / "a");
+  EXPECT_EQ(data_error([&] { open_folder(folder()); }),
+            fmt::format("[files] {} is missing", (folder() / "a").string()));
+}
+
+TEST_F(FolderTest, FindsAChangedByteOnlyWhenItVerifies) {
+  publish("hello", "you");
+  std::ofstream(folder() / "a") << "hellO";
+  EXPECT_NO_THROW(open_folder(folder()));
+  EXPECT_EQ(data_error([&] { open_folder(folder(), /*verify=*/true); }),
+            fmt::format("[files] {} is damaged: its checksum differs from the manifest's",
+                        (folder() / "a").string()));
+}
+
+TEST_F(FolderTest, MapsFilesOfAnySize) {
+  for (size_t size : {0, 1, 31, 32, 33, 100000}) {
+    std::string bytes(size, '\0');
+    for (size_t i = 0; i < size; ++i) bytes[i] = static_cast<char>(i * 7);
+    std::ofstream(root_ / "file", std::ios::binary) << bytes;
+    MappedFile first(root_ / "file");
+    MappedFile mapped(std::move(first));
+    EXPECT_EQ(mapped.bytes(), bytes);
+    EXPECT_EQ(mapped.as<uint8_t>().size(), size);
+    if (size % 4 != 0) {
+      EXPECT_EQ(data_error([&] { mapped.as<uint32_t>(); }),
+                fmt::format("[files] {} has {} bytes, no multiple of 4", (root_ / "file").string(),
+                            size));
+    }
+  }
+  EXPECT_NE(data_error([&] { MappedFile mapped(root_ / "none"); }).find("[files] cannot open "),
+            std::string::npos);
+}
+
+TEST_F(FolderTest, KeepsAMappingAfterMoveAssignment) {
+  std::ofstream(root_ / "one") << "one";
+  std::ofstream(root_ / "two") << "two";
+  MappedFile mapped(root_ / "one");
+  mapped = MappedFile(root_ / "two");
+  EXPECT_EQ(mapped.bytes(), "two");
+}
+
+TEST_F(FolderTest, ReplacesAFileAtomically) {
+  fs::path file = root_ / "file";
+  write_file_atomically(file, "old");
+  MappedFile old(file);
+  write_file_atomically(file, std::string("n\0w", 3));
+  EXPECT_EQ(old.bytes(), "old");  // who has it open keeps the old one
+  EXPECT_EQ(read_file(file), std::string("n\0w", 3));
+  EXPECT_EQ(std::distance(fs::directory_iterator(root_), {}), 1);
+}
+
+TEST_F(FolderTest, SaysWhatItCannotReadWriteOrFlush) {
+  std::string nowhere = (root_ / "nowhere" / "file").string();
+  EXPECT_EQ(data_error([&] { read_file(nowhere); }), "[files] cannot read " + nowhere);
+  EXPECT_NE(data_error([&] { write_file_atomically(nowhere, "x"); }).find("[files] cannot write "),
+            std::string::npos);
+  EXPECT_EQ(data_error([&] { sync_path(nowhere); }),
+            "[files] cannot flush " + nowhere + " to disk: No such file or directory");
+}
+
+}  // namespace
+}  // namespace lemur

@@ -1,0 +1,290 @@
+// For tests and benches: writes sample stores by hand, without ingest.
+#pragma once
+
+#include <stdlib.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <limits>
+#include <random>
+#include <span>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "lemur/base/error.h"
+#include "lemur/base/hash.h"
+#include "lemur/data/sample_store.h"
+
+namespace lemur {
+
+/// A folder of its own in the system's temporary folder, removed with the object.
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    std::string name = (std::filesystem::temp_directory_path() / "lemur-test-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) fail<DataError>("test", "cannot create {}", name);
+    path_ = name;
+  }
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+/// Everything that a store holds, as plain values. The counts of `schema` are set when written.
+struct StoreContent {
+  struct Event {
+    int64_t time = 0;
+    uint32_t user = 0, document = 0, query = kNone;
+    uint64_t request = 0;
+    float weight = 1;
+    std::vector<uint8_t> labels;  ///< one per label of the schema
+    std::string request_id;       ///< written if schema.has_requests
+  };
+  struct Feature {
+    std::vector<std::vector<uint64_t>> keys;  ///< of a category: one list per row
+    std::vector<float> numbers;               ///< of a number: one per row
+  };
+  struct Action {
+    uint32_t user = 0, document = 0;
+    int64_t time = 0;
+    uint8_t action = 0;
+  };
+  StoreSchema schema;
+  std::vector<std::string> document_ids, user_ids, query_texts;
+  std::vector<std::vector<int32_t>> document_tokens;  ///< row = document * num_fields + field
+  std::vector<std::vector<int32_t>> query_tokens;
+  std::vector<Event> events;  ///< in the order of the store
+  std::vector<Feature> features;
+  std::vector<std::vector<Action>> histories;  ///< per history, in any order
+};
+
+namespace store_testing {
+
+template <typename T>
+void write_column(const std::filesystem::path& path, const std::vector<T>& items) {
+  ColumnFile file(path);
+  file.append(items.data(), items.size() * sizeof(T));
+  file.close();
+}
+
+/// Writes `<stem>.offsets.u64` and `<stem><items>`.
+template <typename Row>
+void write_ragged(FolderWriter& folder, const std::string& stem, const std::string& items,
+                  const std::vector<Row>& rows) {
+  std::vector<uint64_t> offsets = {0};
+  ColumnFile file(folder.file(stem + items));
+  for (const Row& row : rows) {
+    file.append(row.data(), row.size() * sizeof(row[0]));
+    offsets.push_back(offsets.back() + row.size());
+  }
+  file.close();
+  write_column(folder.file(stem + ".offsets.u64"), offsets);
+}
+
+inline std::vector<uint64_t> keys_of(const std::vector<std::string>& texts) {
+  std::vector<uint64_t> keys;
+  for (const std::string& text : texts) keys.push_back(hash_bytes(text));
+  return keys;
+}
+
+inline void write_contents(FolderWriter& folder, const StoreContent& content) {
+  write_ragged(folder, "document_ids", ".bytes", content.document_ids);
+  write_column(folder.file("document_keys.u64"), keys_of(content.document_ids));
+  write_ragged(folder, "document_tokens", ".i32", content.document_tokens);
+  std::vector<int64_t> first_seen(content.document_ids.size(), std::numeric_limits<int64_t>::max());
+  for (const auto& event : content.events)
+    if (event.document < first_seen.size())
+      first_seen[event.document] = std::min(first_seen[event.document], event.time);
+  write_column(folder.file("document_first_seen.i64"), first_seen);
+  write_ragged(folder, "query_texts", ".bytes", content.query_texts);
+  write_column(folder.file("query_keys.u64"), keys_of(content.query_texts));
+  write_ragged(folder, "query_tokens", ".i32", content.query_tokens);
+  write_ragged(folder, "user_ids", ".bytes", content.user_ids);
+}
+
+inline void write_events(FolderWriter& folder, const StoreContent& content) {
+  auto column = [&]<typename T>(const std::string& name, T (*value)(const StoreContent::Event&)) {
+    std::vector<T> items;
+    for (const auto& event : content.events) items.push_back(value(event));
+    write_column(folder.file(name), items);
+  };
+  using Event = StoreContent::Event;
+  column(
+      "event_time.i64", +[](const Event& e) { return e.time; });
+  column(
+      "event_user.u32", +[](const Event& e) { return e.user; });
+  column(
+      "event_document.u32", +[](const Event& e) { return e.document; });
+  column(
+      "event_query.u32", +[](const Event& e) { return e.query; });
+  column(
+      "event_request.u64", +[](const Event& e) { return e.request; });
+  column(
+      "event_weight.f32", +[](const Event& e) { return e.weight; });
+  std::vector<uint64_t> rows;
+  for (size_t row = 0; row < content.events.size(); ++row) rows.push_back(row);
+  write_column(folder.file("event_row.u64"), rows);
+  for (size_t k = 0; k < content.schema.labels.size(); ++k) {
+    std::vector<uint8_t> labels;
+    for (const auto& event : content.events) labels.push_back(event.labels.at(k));
+    write_column(folder.file(fmt::format("label_{}.u8", k)), labels);
+  }
+  std::vector<std::string> request_ids;
+  for (const auto& event : content.events) request_ids.push_back(event.request_id);
+  if (content.schema.has_requests) write_ragged(folder, "request_ids", ".bytes", request_ids);
+}
+
+inline void write_features(FolderWriter& folder, const StoreContent& content) {
+  for (size_t i = 0; i < content.schema.features.size(); ++i) {
+    std::string stem = fmt::format("feature_{}", i);
+    if (content.schema.features[i].is_number)
+      write_column(folder.file(stem + ".f32"), content.features.at(i).numbers);
+    else
+      write_ragged(folder, stem, ".keys.u64", content.features.at(i).keys);
+  }
+}
+
+inline void write_history(FolderWriter& folder, const std::string& stem, size_t num_users,
+                          std::vector<StoreContent::Action> actions) {
+  std::ranges::stable_sort(actions, {}, [](const auto& a) { return std::pair(a.user, a.time); });
+  std::vector<uint64_t> offsets(num_users + 1);
+  std::vector<uint32_t> documents;
+  std::vector<int64_t> times;
+  std::vector<uint8_t> kinds;
+  for (const auto& action : actions) {
+    ++offsets.at(action.user + 1);
+    documents.push_back(action.document);
+    times.push_back(action.time);
+    kinds.push_back(action.action);
+  }
+  for (size_t user = 0; user < num_users; ++user) offsets[user + 1] += offsets[user];
+  write_column(folder.file(stem + ".offsets.u64"), offsets);
+  write_column(folder.file(stem + ".documents.u32"), documents);
+  write_column(folder.file(stem + ".times.i64"), times);
+  write_column(folder.file(stem + ".actions.u8"), kinds);
+}
+
+}  // namespace store_testing
+
+/// Writes a store in the folder `path`, with an event's place as its row of the input.
+/// `pieces` become vocab.txt.
+inline void write_store(const std::filesystem::path& path, StoreContent content,
+                        const std::vector<std::string>& pieces = {"[PAD]", "[UNK]", "[CLS]",
+                                                                  "[SEP]", "[MASK]"}) {
+  content.schema.num_documents = content.document_ids.size();
+  content.schema.num_users = content.user_ids.size();
+  content.schema.num_queries = content.query_texts.size();
+  content.schema.num_events = content.events.size();
+  content.schema.vocabulary_size = static_cast<int64_t>(pieces.size());
+  FolderWriter folder(path);
+  store_testing::write_contents(folder, content);
+  store_testing::write_events(folder, content);
+  store_testing::write_features(folder, content);
+  for (size_t h = 0; h < content.schema.histories.size(); ++h)
+    store_testing::write_history(folder, fmt::format("history_{}", h), content.user_ids.size(),
+                                 content.histories.at(h));
+  std::string vocabulary;
+  for (const std::string& piece : pieces) vocabulary += piece + "\n";
+  write_file_atomically(folder.file("vocab.txt"), vocabulary);
+  folder.publish({{"format", "lemur sample store"},
+                  {"version", SampleStore::kVersion},
+                  {"schema", content.schema.to_json()},
+                  {"summary", nlohmann::json::object()}});
+}
+
+/// Shape of a random store.
+struct RandomStoreOptions {
+  size_t num_events = 100;  ///< three fifths in "train", one fifth each in "valid" and "test"
+  size_t num_documents = 20, num_users = 5, num_queries = 6;
+  size_t num_actions = 60;     ///< of each history
+  int64_t history_length = 4;  ///< of "clicks"; "long" has ten times as much
+  int64_t last_time = 50;      ///< times are drawn from [0, last_time], so that ties abound
+  int32_t vocabulary = 100;    ///< token ids are drawn from [5, vocabulary)
+  unsigned seed = 1;
+};
+
+/// Draws a store: two text fields, categories and numbers of documents and of events, two labels,
+/// queries at two thirds of the events, two histories.
+inline StoreContent random_store(const RandomStoreOptions& options) {
+  std::mt19937 random(options.seed);
+  auto draw = [&](auto low, auto high) {  // from [low, high]
+    auto width = static_cast<uint64_t>(high - low) + 1;
+    return static_cast<decltype(high)>(low + static_cast<decltype(high)>(random() % width));
+  };
+  auto draw_tokens = [&](size_t most) {
+    std::vector<int32_t> tokens(draw(size_t{0}, most));
+    for (int32_t& token : tokens) token = draw(int32_t{5}, options.vocabulary - 1);
+    return tokens;
+  };
+  auto draw_index = [&](size_t size) { return static_cast<uint32_t>(draw(size_t{0}, size - 1)); };
+
+  StoreContent content;
+  StoreSchema& schema = content.schema;
+  schema.text = {{"title", 6}, {"body", 9}};
+  schema.features = {
+      {.name = "document", .of = "document", .is_document_id = true},
+      {.name = "tags", .of = "document"},
+      {.name = "price", .of = "document", .is_number = true, .mean = 3.5, .deviation = 0.1},
+      {.name = "user", .of = "user"},
+      {.name = "rate(user)", .of = "user", .is_number = true}};
+  schema.histories = {{"clicks", options.history_length}, {"long", 10 * options.history_length}};
+  schema.labels = {"click", "like"};
+  schema.actions = {"click", "like", "buy"};
+  schema.has_queries = options.num_queries > 0;
+  schema.has_requests = true;
+  uint64_t n = options.num_events, train = n * 3 / 5, valid = n * 4 / 5;
+  schema.splits = {{"train", 0, train}, {"valid", train, valid}, {"test", valid, n}};
+
+  content.features.resize(schema.features.size());
+  for (size_t d = 0; d < options.num_documents; ++d) {
+    content.document_ids.push_back(fmt::format("d{}", d));
+    content.document_tokens.push_back(draw_tokens(6));
+    content.document_tokens.push_back(draw_tokens(9));
+    content.features[0].keys.push_back({hash_bytes(content.document_ids.back())});
+    content.features[1].keys.emplace_back(draw(size_t{0}, size_t{3}), 1000 + d);
+    content.features[2].numbers.push_back(static_cast<float>(draw(0, 100)) / 10);
+  }
+  for (size_t u = 0; u < options.num_users; ++u) content.user_ids.push_back(fmt::format("u{}", u));
+  for (size_t q = 0; q < options.num_queries; ++q) {
+    content.query_texts.push_back(fmt::format("query {}", q));
+    content.query_tokens.push_back(draw_tokens(4));
+  }
+  for (size_t i = 0; i < n; ++i) {
+    StoreContent::Event event;
+    event.time = draw(int64_t{0}, options.last_time);
+    event.user = draw_index(options.num_users);
+    event.document = draw_index(options.num_documents);
+    if (schema.has_queries && draw(0, 2) > 0) event.query = draw_index(options.num_queries);
+    event.request_id = fmt::format("r{}", draw(size_t{0}, n / 3));
+    event.request = hash_bytes(event.request_id);
+    event.weight = static_cast<float>(draw(1, 4)) / 4;
+    event.labels = {static_cast<uint8_t>(draw(0, 1)), static_cast<uint8_t>(draw(0, 1))};
+    content.events.push_back(event);
+  }
+  for (const auto& split : schema.splits)
+    std::stable_sort(content.events.begin() + static_cast<ptrdiff_t>(split.begin),
+                     content.events.begin() + static_cast<ptrdiff_t>(split.end),
+                     [](const auto& a, const auto& b) { return a.time < b.time; });
+  for (const auto& event : content.events) {
+    content.features[3].keys.push_back({hash_bytes(content.user_ids[event.user])});
+    content.features[4].numbers.push_back(static_cast<float>(draw(0, 100)) / 100);
+  }
+  content.histories.resize(schema.histories.size());
+  for (auto& history : content.histories)
+    for (size_t i = 0; i < options.num_actions; ++i)
+      history.push_back({draw_index(options.num_users), draw_index(options.num_documents),
+                         draw(int64_t{0}, options.last_time), static_cast<uint8_t>(draw(0, 2))});
+  return content;
+}
+
+}  // namespace lemur

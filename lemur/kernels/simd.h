@@ -1,0 +1,135 @@
+// Vectors of a floating type that the compiler maps to the widest registers, and exp on them.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+/// Compiles a function once per instruction set and picks at load time; off under sanitizers, whose
+/// runtime is not up yet when the pick is made.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(LEMUR_SANITIZE)
+#define LEMUR_MULTIVERSION \
+  __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define LEMUR_MULTIVERSION
+#endif
+/// For the bodies of multiversioned functions: they must be inlined to be compiled for each set.
+#define LEMUR_INLINE inline __attribute__((always_inline))
+
+namespace lemur::simd {
+
+template <typename T>
+struct VecOf;
+template <>
+struct VecOf<float> {
+  typedef float type __attribute__((vector_size(64)));
+};
+template <>
+struct VecOf<double> {
+  typedef double type __attribute__((vector_size(64)));
+};
+
+/// 64 bytes of T; arithmetic and comparison work lane by lane.
+template <typename T>
+using Vec = typename VecOf<T>::type;
+
+/// Lanes of Vec<T>.
+template <typename T>
+inline constexpr int64_t kLanes = 64 / sizeof(T);
+
+/// Rounds up to whole vectors.
+template <typename T>
+constexpr int64_t padded(int64_t n) {
+  return (n + kLanes<T> - 1) / kLanes<T> * kLanes<T>;
+}
+
+template <typename T>
+LEMUR_INLINE void load(Vec<T>& v, const T* from) {
+  std::memcpy(&v, from, sizeof v);
+}
+
+template <typename T>
+LEMUR_INLINE void store(T* to, const Vec<T>& v) {
+  std::memcpy(to, &v, sizeof v);
+}
+
+/// Replaces v by exp(v) for v <= 0: relative error below 2e-7 in float, results below 1e-37 become
+/// about 1e-38. NaN stays NaN.
+LEMUR_INLINE void exp_nonpositive(Vec<float>& v) {
+  typedef uint32_t Ints __attribute__((vector_size(64)));
+  const float lowest = -87.0f, to_integer = 12582912.0f;  // 1.5 * 2^23: rounds in the addition
+  v = v < lowest ? Vec<float>{} + lowest : v;
+  Vec<float> shifted = v * 1.44269504f + to_integer;
+  Vec<float> n = shifted - to_integer;
+  Vec<float> r = v - n * 0.693359375f + n * 2.12194440e-4f;
+  Vec<float> p = r * 1.9875691500e-4f + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = p * r * r + r + 1.0f;
+  Ints bits;
+  std::memcpy(&bits, &shifted, sizeof bits);
+  bits = ((bits - 0x4b400000u) + 127u) << 23;
+  Vec<float> power;
+  std::memcpy(&power, &bits, sizeof power);
+  v = p * power;
+}
+
+LEMUR_INLINE void exp_nonpositive(Vec<double>& v) {
+  for (int64_t lane = 0; lane < kLanes<double>; ++lane) v[lane] = std::exp(v[lane]);
+}
+
+/// Returns the sum of a[j] * b[j] over n values, n a multiple of the lanes.
+template <typename T>
+LEMUR_INLINE T dot(const T* a, const T* b, int64_t n) {
+  Vec<T> sums{};
+  for (int64_t j = 0; j < n; j += kLanes<T>) {
+    Vec<T> left, right;
+    load(left, a + j);
+    load(right, b + j);
+    sums += left * right;
+  }
+  T sum = 0;
+  for (int64_t lane = 0; lane < kLanes<T>; ++lane) sum += sums[lane];
+  return sum;
+}
+
+/// Turns scores[0, n) into probabilities and zeroes the rest of the last vector. `scores` has room
+/// for padded(n) values. Requires n > 0.
+template <typename T>
+LEMUR_INLINE void softmax(T* scores, int64_t n) {
+  const int64_t end = padded<T>(n);
+  T highest = scores[0];
+  Vec<T> top = Vec<T>{} + highest;
+  for (int64_t j = n; j < end; ++j) scores[j] = highest;
+  for (int64_t j = 0; j < end; j += kLanes<T>) {
+    Vec<T> v;
+    load(v, scores + j);
+    top = v > top ? v : top;
+  }
+  for (int64_t lane = 0; lane < kLanes<T>; ++lane)
+    highest = top[lane] > highest ? top[lane] : highest;
+  Vec<T> sums{};
+  for (int64_t j = 0; j < end; j += kLanes<T>) {
+    Vec<T> v;
+    load(v, scores + j);
+    v -= highest;
+    exp_nonpositive(v);
+    if (j + kLanes < T >> n)
+      for (int64_t lane = n - j; lane < kLanes<T>; ++lane) v[lane] = 0;
+    sums += v;
+    store(scores + j, v);
+  }
+  T sum = 0;
+  for (int64_t lane = 0; lane < kLanes<T>; ++lane) sum += sums[lane];
+  const T scale = 1 / sum;
+  for (int64_t j = 0; j < end; j += kLanes<T>) {
+    Vec<T> v;
+    load(v, scores + j);
+    v *= scale;
+    store(scores + j, v);
+  }
+}
+
+}  // namespace lemur::simd

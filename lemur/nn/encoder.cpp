@@ -1,0 +1,114 @@
+#include "lemur/nn/encoder.h"
+
+#include <torch/torch.h>
+
+#include "lemur/base/error.h"
+#include "lemur/kernels/packed_attention.h"
+#include "lemur/kernels/row_check.h"
+
+namespace lemur {
+namespace {
+
+constexpr const char* kWhere = "encoder";
+
+torch::nn::LayerNorm layer_norm(int64_t width) {
+  return torch::nn::LayerNorm(torch::nn::LayerNormOptions({width}));
+}
+
+torch::nn::Linear linear(int64_t input, int64_t output) {
+  torch::nn::Linear layer(input, output);
+  torch::nn::init::xavier_uniform_(layer->weight);
+  torch::nn::init::zeros_(layer->bias);
+  return layer;
+}
+
+torch::nn::Embedding embedding(int64_t rows, int64_t width) {
+  torch::nn::Embedding table(rows, width);
+  torch::nn::init::normal_(table->weight, 0, 0.02);
+  return table;
+}
+
+void check(const EncoderOptions& o) {
+  if (o.vocabulary < 1 || o.width < 1 || o.layers < 1 || o.heads < 1 || o.ffn_factor < 1 ||
+      o.max_length < 1 || o.types < 1 || o.output < 1)
+    fail<InvalidArgument>(kWhere,
+                          "vocabulary {}, width {}, layers {}, heads {}, ffn_factor {}, max_length "
+                          "{}, types {}, output {}: each must be positive",
+                          o.vocabulary, o.width, o.layers, o.heads, o.ffn_factor, o.max_length,
+                          o.types, o.output);
+  if (o.width % o.heads != 0)
+    fail<InvalidArgument>(kWhere, "{} heads do not divide the width {}", o.heads, o.width);
+}
+
+}  // namespace
+
+EncoderLayerImpl::EncoderLayerImpl(const EncoderOptions& options)
+    : heads_(options.heads), dropout_(options.dropout) {
+  const int64_t width = options.width, hidden = options.ffn_factor * width;
+  attention_norm_ = register_module("attention_norm", layer_norm(width));
+  qkv_ = register_module("qkv", linear(width, 3 * width));
+  attention_output_ = register_module("attention_output", linear(width, width));
+  ffn_norm_ = register_module("ffn_norm", layer_norm(width));
+  ffn_input_ = register_module("ffn_input", linear(width, hidden));
+  ffn_output_ = register_module("ffn_output", linear(hidden, width));
+}
+
+torch::Tensor EncoderLayerImpl::forward(const torch::Tensor& x, const torch::Tensor& offsets,
+                                        const torch::Tensor& rows) {
+  torch::Tensor attended = packed_attention(qkv_(attention_norm_(x)), offsets, heads_);
+  torch::Tensor state = x;
+  if (rows.defined()) {
+    attended = attended.index_select(0, rows);
+    state = state.index_select(0, rows);
+  }
+  state = state + torch::dropout(attention_output_(attended), dropout_, is_training());
+  const torch::Tensor hidden = torch::gelu(ffn_input_(ffn_norm_(state)));
+  return state + torch::dropout(ffn_output_(hidden), dropout_, is_training());
+}
+
+EncoderImpl::EncoderImpl(const EncoderOptions& options)
+    : EncoderImpl(options, torch::nn::Embedding{nullptr}) {}
+
+EncoderImpl::EncoderImpl(const EncoderOptions& options, torch::nn::Embedding shared_words)
+    : options_(options), word_embedding_(std::move(shared_words)) {
+  check(options);
+  if (word_embedding_.is_empty()) {
+    word_embedding_ =
+        register_module("word_embedding", embedding(options.vocabulary, options.width));
+  } else if (word_embedding_->weight.size(0) != options.vocabulary ||
+             word_embedding_->weight.size(1) != options.width) {
+    fail<InvalidArgument>(kWhere, "the shared word embedding is {}; expected {} x {}",
+                          fmt::join(word_embedding_->weight.sizes(), " x "), options.vocabulary,
+                          options.width);
+  }
+  position_embedding_ =
+      register_module("position_embedding", embedding(options.max_length, options.width));
+  type_embedding_ = register_module("type_embedding", embedding(options.types, options.width));
+  for (int64_t l = 0; l < options.layers; ++l)
+    layers_.push_back(register_module("layer_" + std::to_string(l), EncoderLayer(options)));
+  final_norm_ = register_module("final_norm", layer_norm(options.width));
+  output_ = register_module("output", linear(options.width, options.output));
+}
+
+torch::Tensor EncoderImpl::forward(const torch::Tensor& tokens, const torch::Tensor& positions,
+                                   const torch::Tensor& types, const torch::Tensor& offsets) {
+  const int64_t total = tokens.numel();
+  const torch::Tensor starts = checked_offsets(kWhere, offsets, total);
+  const torch::Tensor first = starts.slice(0, 0, -1);
+  if ((starts.slice(0, 1) == first).any().item<bool>())
+    fail<InvalidArgument>(kWhere, "a text has no token; each needs at least its first one");
+  torch::Tensor x =
+      word_embedding_(checked_index(kWhere, "token", tokens, total, 0, options_.vocabulary)) +
+      position_embedding_(
+          checked_index(kWhere, "position", positions, total, 0, options_.max_length)) +
+      type_embedding_(checked_index(kWhere, "type", types, total, 0, options_.types));
+  x = torch::dropout(x, options_.dropout, is_training());
+
+  // Only the first tokens are read in the end, so the last layer stops at its attention for others.
+  const torch::Tensor rows = first.to(tokens.device());
+  for (size_t l = 0; l + 1 < layers_.size(); ++l) x = layers_[l](x, offsets);
+  x = layers_.back()(x, offsets, rows);
+  return output_(final_norm_(x));
+}
+
+}  // namespace lemur

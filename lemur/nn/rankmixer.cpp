@@ -1,0 +1,84 @@
+#include "lemur/nn/rankmixer.h"
+
+#include <torch/torch.h>
+
+#include "lemur/base/error.h"
+
+namespace lemur {
+namespace {
+
+torch::nn::LayerNorm layer_norm(int64_t width) {
+  return torch::nn::LayerNorm(torch::nn::LayerNormOptions({width}));
+}
+
+}  // namespace
+
+torch::Tensor mix_tokens(const torch::Tensor& x) {
+  const int64_t tokens = x.size(0), samples = x.size(1), width = x.size(2);
+  return x.reshape({tokens, samples, tokens, width / tokens})
+      .permute({2, 1, 0, 3})
+      .reshape({tokens, samples, width});
+}
+
+TokenLinearImpl::TokenLinearImpl(int64_t tokens, int64_t input, int64_t output) {
+  weight = register_parameter("weight", torch::empty({tokens, output, input}));
+  bias = register_parameter("bias", torch::zeros({tokens, output}));
+  for (int64_t t = 0; t < tokens; ++t) torch::nn::init::xavier_uniform_(weight[t]);
+}
+
+RankMixerBlockImpl::RankMixerBlockImpl(const RankMixerOptions& options)
+    : dropout_(options.dropout) {
+  const int64_t width = options.width, hidden = options.ffn_factor * width;
+  ffn_input_ = register_module("ffn_input", TokenLinear(options.tokens, width, hidden));
+  ffn_output_ = register_module("ffn_output", TokenLinear(options.tokens, hidden, width));
+  mix_norm_ = register_module("mix_norm", layer_norm(width));
+  ffn_norm_ = register_module("ffn_norm", layer_norm(width));
+}
+
+torch::Tensor RankMixerBlockImpl::forward(const torch::Tensor& x) {
+  const torch::Tensor mixed = mix_norm_(mix_tokens(x) + x);
+  // unbind rather than select: its backward is one stack, not a full gradient per token.
+  const auto tokens = mixed.unbind(0);
+  const auto w1 = ffn_input_->weight.unbind(0), b1 = ffn_input_->bias.unbind(0);
+  const auto w2 = ffn_output_->weight.unbind(0), b2 = ffn_output_->bias.unbind(0);
+  std::vector<torch::Tensor> outputs;
+  for (size_t t = 0; t < tokens.size(); ++t) {
+    const torch::Tensor hidden = torch::gelu(torch::linear(tokens[t], w1[t], b1[t]));
+    outputs.push_back(torch::linear(torch::dropout(hidden, dropout_, is_training()), w2[t], b2[t]));
+  }
+  return ffn_norm_(torch::stack(outputs) + mixed);
+}
+
+RankMixerImpl::RankMixerImpl(const RankMixerOptions& options) : options_(options) {
+  if (options.input < 1 || options.tokens < 1 || options.width < 1 || options.layers < 1 ||
+      options.ffn_factor < 1)
+    fail<InvalidArgument>(
+        "rankmixer",
+        "input {}, tokens {}, width {}, layers {}, ffn_factor {}: each must be positive",
+        options.input, options.tokens, options.width, options.layers, options.ffn_factor);
+  if (options.width % options.tokens != 0)
+    fail<InvalidArgument>("rankmixer", "{} tokens do not divide the width {}", options.tokens,
+                          options.width);
+  slice_ = (options.input + options.tokens - 1) / options.tokens;
+  input_ = register_module("input", TokenLinear(options.tokens, slice_, options.width));
+  for (int64_t l = 0; l < options.layers; ++l)
+    blocks_.push_back(register_module("block_" + std::to_string(l), RankMixerBlock(options)));
+}
+
+torch::Tensor RankMixerImpl::forward(const torch::Tensor& features) {
+  if (features.dim() != 2 || features.size(1) != options_.input)
+    fail<InvalidArgument>("rankmixer", "features have shape {}; expected [B, {}]",
+                          fmt::join(features.sizes(), " x "), options_.input);
+  const torch::Tensor padded =
+      torch::constant_pad_nd(features, {0, options_.tokens * slice_ - options_.input});
+  const auto slices = padded.split(slice_, 1);
+  const auto weight = input_->weight.unbind(0), bias = input_->bias.unbind(0);
+  std::vector<torch::Tensor> tokens;
+  for (size_t t = 0; t < slices.size(); ++t)
+    tokens.push_back(torch::linear(slices[t], weight[t], bias[t]));
+  torch::Tensor x = torch::dropout(torch::stack(tokens), options_.dropout, is_training());
+  for (auto& block : blocks_) x = block(x);
+  return x.mean(0);
+}
+
+}  // namespace lemur

@@ -1,0 +1,53 @@
+#include "lemur/synth/click_model.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+namespace lemur {
+
+double ClickParts::sum() const { return std::accumulate(values.begin(), values.end(), 0.0); }
+
+ClickParts click_parts(const ClickEffects& effects, const Catalogue& catalogue,
+                       const Search& search, const User& user, uint32_t document,
+                       int64_t position) {
+  const Document& shown = catalogue.documents()[document];
+  return {{effects.match * shown.topics.weight_of(search.topic),
+           effects.long_interest * user.interest.dot(shown.topics),
+           effects.short_interest * shown.topics.weight_of(user.passing_topic),
+           effects.quality * shown.quality, effects.author * catalogue.appeal(shown.author),
+           effects.position * std::log2(1 + static_cast<double>(position))}};
+}
+
+void ClickHistogram::add(double probability, bool label) {
+  auto cell = static_cast<size_t>(probability * static_cast<double>(kCells));
+  ++cells_[std::min(cell, kCells - 1)][label];
+}
+
+double ClickHistogram::auc() const {
+  double below = 0, won = 0, positives = 0;
+  for (const auto& [negative, positive] : cells_) {
+    won += static_cast<double>(positive) * (below + 0.5 * static_cast<double>(negative));
+    below += static_cast<double>(negative);
+    positives += static_cast<double>(positive);
+  }
+  return below > 0 && positives > 0 ? won / (below * positives) : 0.5;
+}
+
+void ShareCounter::add(const ClickParts& parts) {
+  double before = parts.sum() - logit_mean_;
+  logit_mean_ += before / static_cast<double>(++count_);
+  double after = parts.sum() - logit_mean_;
+  logit_variance_ += before * after;
+  for (size_t i = 0; i < parts.values.size(); ++i) covariance_[i] += parts.values[i] * after;
+  // Welford's update needs the parts' means on one side only if the other side sums to zero; that
+  // holds for `after` up to the shift of the mean, which the next line takes into account.
+}
+
+VarianceShares ShareCounter::shares() const {
+  if (logit_variance_ <= 0) return {};
+  auto share = [&](size_t i) { return covariance_[i] / logit_variance_; };
+  return {share(0), share(1), share(2), share(3), share(4), share(5)};
+}
+
+}  // namespace lemur

@@ -1,0 +1,103 @@
+// A simulated world of short-video search: documents, users, queries and impressions whose click
+// probability p* is known.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string_view>
+
+namespace lemur {
+
+/// What makes a click: p* = sigmoid(sum of the parts). 0 switches a part off.
+struct ClickEffects {
+  double intercept = -2.4;
+  double match = 2.6;           ///< times cosine of the query's and the document's topics, 0 to 1
+  double long_interest = 1.3;   ///< times cosine of the user's lasting and the document's topics
+  double short_interest = 0.8;  ///< times cosine of the user's passing topic and the document's
+  double quality = 0.35;        ///< deviation of a document's own part, which no content shows
+  double author = 0.45;         ///< deviation of an author's own part
+  double position = -0.3;       ///< times log2(1 + position)
+};
+
+struct WorldOptions {
+  int64_t documents = 20000;  ///< 1 to 2^32 - 1
+  int64_t users = 5000;       ///< 1 to 2^32 - 1
+  int64_t events = 300000;    ///< impressions; 0: documents only
+  uint64_t seed = 1;
+  int64_t topics = 64;            ///< latent topics, 1 to 65535
+  int64_t categories = 16;        ///< coarse groups of topics, 1 to topics
+  int64_t words_per_topic = 40;   ///< each with a synonym
+  int64_t background_words = 3000;
+  double title_words = 8;      ///< mean lengths of the text fields in words, 0 to 500
+  double ocr_words = 14;
+  double asr_words = 4;
+  double cover_ocr_words = 3;
+  double days = 30;               ///< time span of the log
+  double initial_documents = 0.3; ///< share of documents born in the 30 days before the log
+  ClickEffects click;
+};
+
+/// Shares of the variance of p*'s logit: covariance of the part with the logit, over the logit's
+/// variance. They sum to 1.
+struct VarianceShares {
+  double match = 0, long_interest = 0, short_interest = 0, quality = 0, author = 0, position = 0;
+};
+
+struct WorldSummary {
+  int64_t documents = 0, users = 0, events = 0, requests = 0, queries = 0, clicks = 0;
+  double click_rate = 0;          ///< clicks over events; 0 without events
+  double mean_p_star = 0;         ///< likewise
+  double auc_of_p_star = 0.5;     ///< against the labels, all events; 0.5 where a label is missing
+  double auc_of_p_star_last = 0.5;  ///< of the last tenth of the events: the split 'test'
+  VarianceShares shares;
+};
+
+/// One row of documents.parquet. Views live as long as the call that gets them.
+struct DocumentRow {
+  int64_t document;
+  std::string_view title, ocr, asr, cover_ocr;
+  int64_t author;
+  std::string_view category;
+  int64_t created_ms;
+};
+
+/// One row of events.parquet.
+struct EventRow {
+  int64_t time_ms, request, user;
+  std::string_view query;
+  int64_t document, label, position;
+  double p_star;
+};
+
+/// One row of queries.parquet: all that was typed, also what was reformulated before any document
+/// was looked at.
+struct QueryRow {
+  int64_t user;
+  std::string_view query;
+  int64_t time_ms;
+};
+
+/// Takes the rows of a world: all documents in the order of their birth, then events and queries
+/// in the order of time.
+struct WorldSink {
+  std::function<void(const DocumentRow&)> document;
+  std::function<void(const EventRow&)> event;
+  std::function<void(const QueryRow&)> query;
+};
+
+using WorldProgress = std::function<void(int64_t done, int64_t total)>;
+
+/// Simulates and hands the rows to `sink`. The same options give the same rows. Memory grows with
+/// documents and users, not with events. Throws InvalidArgument naming an option out of range.
+WorldSummary simulate(const WorldOptions& options, const WorldSink& sink,
+                      const WorldProgress& progress = {});
+
+/// Simulates into the folder `out` (created): documents.parquet, events.parquet, queries.parquet,
+/// summary.json and, last, the configuration world.toml. Older files of these names are replaced.
+/// `progress`, which may be empty, gets events done and in all. Throws DataError when a file cannot
+/// be written.
+WorldSummary simulate(const WorldOptions& options, const std::filesystem::path& out,
+                      const WorldProgress& progress = {});
+
+}  // namespace lemur
