@@ -36,7 +36,8 @@ struct BatchLoader::Impl {
   struct Slot {
     std::optional<Batch> batch;
     std::exception_ptr error;
-    bool is_full = false;
+
+    bool is_full() const { return batch || error; }
   };
 
   Impl(const SampleStore& store, const LoaderOptions& options);
@@ -106,7 +107,6 @@ void BatchLoader::Impl::work() {
   while (take(lock, position, number)) {
     lock.unlock();
     Slot made;
-    made.is_full = true;
     try {
       made.batch = make(position);
     } catch (...) {
@@ -122,9 +122,10 @@ std::optional<Batch> BatchLoader::Impl::next() {
   std::unique_lock lock(mutex_);
   if (batches_ == 0 || deliver_.epoch >= options_.epochs) return std::nullopt;
   Slot& slot = slots_[delivered_ % slots_.size()];
-  slot_is_full_.wait(lock, [&] { return slot.is_full; });
+  slot_is_full_.wait(lock, [&] { return slot.is_full(); });
   if (slot.error) std::rethrow_exception(slot.error);
-  std::optional<Batch> batch = std::exchange(slot, Slot()).batch;
+  std::optional<Batch> batch = std::move(*slot.batch);
+  slot.batch.reset();
   ++delivered_;
   deliver_ = batch->next;
   slot_is_free_.notify_one();

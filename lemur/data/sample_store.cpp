@@ -181,6 +181,7 @@ ColumnFile::ColumnFile(ColumnFile&& other) noexcept
 
 void ColumnFile::append(const void* data, size_t size_bytes) {
   ensure(file_ != nullptr, "store", "a column is appended to before it is closed");
+  if (size_bytes == 0) return;  // `data` may be null then
   if (std::fwrite(data, 1, size_bytes, static_cast<FILE*>(file_)) != size_bytes)
     fail<DataError>("store", "cannot write {}: {}", name_, std::strerror(errno));
 }

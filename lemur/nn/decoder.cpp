@@ -6,28 +6,12 @@
 
 #include "lemur/base/error.h"
 #include "lemur/kernels/ragged_attention.h"
+#include "lemur/nn/initialized_layers.h"
 
 namespace lemur {
 namespace {
 
 constexpr const char* kWhere = "decoder";
-
-torch::nn::LayerNorm layer_norm(int64_t width) {
-  return torch::nn::LayerNorm(torch::nn::LayerNormOptions({width}));
-}
-
-torch::nn::Linear linear(int64_t input, int64_t output, bool bias = true) {
-  torch::nn::Linear layer(torch::nn::LinearOptions(input, output).bias(bias));
-  torch::nn::init::xavier_uniform_(layer->weight);
-  if (bias) torch::nn::init::zeros_(layer->bias);
-  return layer;
-}
-
-torch::nn::Embedding embedding(int64_t rows, int64_t width) {
-  torch::nn::Embedding table(rows, width);
-  torch::nn::init::normal_(table->weight, 0, 0.02);
-  return table;
-}
 
 }  // namespace
 
@@ -37,12 +21,12 @@ HistoryDecoderLayerImpl::HistoryDecoderLayerImpl(const HistoryDecoderOptions& op
   if (options.projected) {
     // Without bias: one of the keys would cancel in the softmax, and the maps of an element's three
     // parts add up to the map of the element.
-    key_ = register_module("key", linear(width, width, /*bias=*/false));
-    value_ = register_module("value", linear(width, width, /*bias=*/false));
+    key_ = register_module("key", initialized_linear(width, width, /*bias=*/false));
+    value_ = register_module("value", initialized_linear(width, width, /*bias=*/false));
   }
   context_norm_ = register_module("context_norm", layer_norm(width));
-  ffn_input_ = register_module("ffn_input", linear(width, hidden));
-  ffn_output_ = register_module("ffn_output", linear(hidden, width));
+  ffn_input_ = register_module("ffn_input", initialized_linear(width, hidden));
+  ffn_output_ = register_module("ffn_output", initialized_linear(hidden, width));
   output_norm_ = register_module("output_norm", layer_norm(width));
 }
 
@@ -88,9 +72,10 @@ HistoryDecoderImpl::HistoryDecoderImpl(const HistoryDecoderOptions& options) : o
         o.input, o.width, o.layers, o.heads, o.gaps, o.actions, o.ffn_factor);
   if (o.width % o.heads != 0)
     fail<InvalidArgument>(kWhere, "{} heads do not divide the width {}", o.heads, o.width);
-  input_ = register_module("input", linear(o.input, o.width));
-  gap_embedding_ = register_module("gap_embedding", embedding(o.gaps, o.width));
-  action_embedding_ = register_module("action_embedding", embedding(o.actions, o.width));
+  input_ = register_module("input", initialized_linear(o.input, o.width));
+  gap_embedding_ = register_module("gap_embedding", initialized_embedding(o.gaps, o.width));
+  action_embedding_ =
+      register_module("action_embedding", initialized_embedding(o.actions, o.width));
   empty_ = register_parameter("empty", torch::randn({o.width}) * 0.02);
   for (int64_t l = 0; l < o.layers; ++l)
     layers_.push_back(register_module("layer_" + std::to_string(l), HistoryDecoderLayer(o)));

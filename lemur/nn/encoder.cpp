@@ -5,28 +5,12 @@
 #include "lemur/base/error.h"
 #include "lemur/kernels/packed_attention.h"
 #include "lemur/kernels/row_check.h"
+#include "lemur/nn/initialized_layers.h"
 
 namespace lemur {
 namespace {
 
 constexpr const char* kWhere = "encoder";
-
-torch::nn::LayerNorm layer_norm(int64_t width) {
-  return torch::nn::LayerNorm(torch::nn::LayerNormOptions({width}));
-}
-
-torch::nn::Linear linear(int64_t input, int64_t output) {
-  torch::nn::Linear layer(input, output);
-  torch::nn::init::xavier_uniform_(layer->weight);
-  torch::nn::init::zeros_(layer->bias);
-  return layer;
-}
-
-torch::nn::Embedding embedding(int64_t rows, int64_t width) {
-  torch::nn::Embedding table(rows, width);
-  torch::nn::init::normal_(table->weight, 0, 0.02);
-  return table;
-}
 
 void check(const EncoderOptions& o) {
   if (o.vocabulary < 1 || o.width < 1 || o.layers < 1 || o.heads < 1 || o.ffn_factor < 1 ||
@@ -46,11 +30,11 @@ EncoderLayerImpl::EncoderLayerImpl(const EncoderOptions& options)
     : heads_(options.heads), dropout_(options.dropout) {
   const int64_t width = options.width, hidden = options.ffn_factor * width;
   attention_norm_ = register_module("attention_norm", layer_norm(width));
-  qkv_ = register_module("qkv", linear(width, 3 * width));
-  attention_output_ = register_module("attention_output", linear(width, width));
+  qkv_ = register_module("qkv", initialized_linear(width, 3 * width));
+  attention_output_ = register_module("attention_output", initialized_linear(width, width));
   ffn_norm_ = register_module("ffn_norm", layer_norm(width));
-  ffn_input_ = register_module("ffn_input", linear(width, hidden));
-  ffn_output_ = register_module("ffn_output", linear(hidden, width));
+  ffn_input_ = register_module("ffn_input", initialized_linear(width, hidden));
+  ffn_output_ = register_module("ffn_output", initialized_linear(hidden, width));
 }
 
 torch::Tensor EncoderLayerImpl::forward(const torch::Tensor& x, const torch::Tensor& offsets,
@@ -74,20 +58,21 @@ EncoderImpl::EncoderImpl(const EncoderOptions& options, torch::nn::Embedding sha
   check(options);
   if (word_embedding_.is_empty()) {
     word_embedding_ =
-        register_module("word_embedding", embedding(options.vocabulary, options.width));
+        register_module("word_embedding", initialized_embedding(options.vocabulary, options.width));
   } else if (word_embedding_->weight.size(0) != options.vocabulary ||
              word_embedding_->weight.size(1) != options.width) {
     fail<InvalidArgument>(kWhere, "the shared word embedding is {}; expected {} x {}",
                           fmt::join(word_embedding_->weight.sizes(), " x "), options.vocabulary,
                           options.width);
   }
-  position_embedding_ =
-      register_module("position_embedding", embedding(options.max_length, options.width));
-  type_embedding_ = register_module("type_embedding", embedding(options.types, options.width));
+  position_embedding_ = register_module("position_embedding",
+                                        initialized_embedding(options.max_length, options.width));
+  type_embedding_ =
+      register_module("type_embedding", initialized_embedding(options.types, options.width));
   for (int64_t l = 0; l < options.layers; ++l)
     layers_.push_back(register_module("layer_" + std::to_string(l), EncoderLayer(options)));
   final_norm_ = register_module("final_norm", layer_norm(options.width));
-  output_ = register_module("output", linear(options.width, options.output));
+  output_ = register_module("output", initialized_linear(options.width, options.output));
 }
 
 torch::Tensor EncoderImpl::forward(const torch::Tensor& tokens, const torch::Tensor& positions,

@@ -3,16 +3,9 @@
 #include <torch/torch.h>
 
 #include "lemur/base/error.h"
+#include "lemur/nn/initialized_layers.h"
 
 namespace lemur {
-namespace {
-
-torch::nn::LayerNorm layer_norm(int64_t width) {
-  return torch::nn::LayerNorm(torch::nn::LayerNormOptions({width}));
-}
-
-}  // namespace
-
 torch::Tensor mix_tokens(const torch::Tensor& x) {
   const int64_t tokens = x.size(0), samples = x.size(1), width = x.size(2);
   return x.reshape({tokens, samples, tokens, width / tokens})

@@ -10,8 +10,7 @@ namespace lemur {
 namespace {
 
 torch::Tensor normalized(const torch::Tensor& x) {
-  return torch::nn::functional::normalize(
-      x, torch::nn::functional::NormalizeFuncOptions().p(2).dim(1).eps(1e-8));
+  return x / x.norm(2, {1}, /*keepdim=*/true).clamp_min(1e-8);
 }
 
 torch::Tensor positions(const torch::Tensor& mask) { return mask.nonzero().flatten(); }

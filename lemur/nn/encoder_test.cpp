@@ -1,0 +1,150 @@
+#include "lemur/nn/encoder.h"
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include "lemur/base/error.h"
+#include "lemur/nn/module_check.h"
+
+namespace lemur {
+namespace {
+
+using torch::Tensor;
+
+const EncoderOptions kSmall{.vocabulary = 13,
+                            .width = 12,
+                            .layers = 2,
+                            .heads = 3,
+                            .ffn_factor = 2,
+                            .max_length = 33,
+                            .types = 2,
+                            .output = 5,
+                            .dropout = 0};
+
+struct Texts {
+  Tensor tokens, positions, types, offsets;
+
+  explicit Texts(const std::vector<int64_t>& lengths) {
+    std::vector<int64_t> position, begin = {0};
+    for (int64_t length : lengths) {
+      for (int64_t p = 0; p < length; ++p) position.push_back(p);
+      begin.push_back(begin.back() + length);
+    }
+    torch::manual_seed(2);
+    positions = torch::tensor(position, torch::kInt64);
+    tokens = torch::randint(0, 13, {begin.back()}, torch::kInt64);
+    types = torch::randint(0, 2, {begin.back()}, torch::kInt64);
+    offsets = torch::tensor(begin, torch::kInt64);
+  }
+
+  Tensor encode(Encoder& encoder) const { return encoder(tokens, positions, types, offsets); }
+};
+
+TEST(Encoder, HasTheGradientOfFiniteDifferences) {
+  Encoder encoder(kSmall);
+  prepare_for_check(*encoder);
+  const Texts texts({1, 31, 32, 33, 4});
+  expect_gradients(*encoder, [&] { return texts.encode(encoder); });
+}
+
+TEST(Encoder, EncodesEachTextAsIfAlone) {
+  torch::manual_seed(1);
+  Encoder encoder(kSmall);
+  encoder->to(torch::kFloat64);
+  const Texts texts({1, 31, 32, 33});
+  const Tensor all = texts.encode(encoder);
+  EXPECT_EQ(all.sizes(), torch::IntArrayRef({4, 5}));
+  for (int64_t i = 0; i < 4; ++i) {
+    const int64_t begin = texts.offsets[i].item<int64_t>();
+    const int64_t length = texts.offsets[i + 1].item<int64_t>() - begin;
+    const auto slice = [&](const Tensor& x) { return x.narrow(0, begin, length); };
+    const Tensor alone = encoder(slice(texts.tokens), slice(texts.positions), slice(texts.types),
+                                 torch::tensor({int64_t{0}, length}, torch::kInt64));
+    EXPECT_LT((alone[0] - all[i]).abs().max().item<double>(), 1e-12);
+  }
+}
+
+TEST(EncoderLayer, GivesTheSameForAFewRowsAsForAll) {
+  torch::manual_seed(1);
+  EncoderLayer layer(kSmall);
+  layer->to(torch::kFloat64);
+  const Tensor x = torch::randn({7, 12}, torch::kFloat64);
+  const Tensor offsets = torch::tensor({0, 3, 7}, torch::kInt64);
+  const Tensor rows = torch::tensor({0, 3}, torch::kInt64);
+  const Tensor few = layer(x, offsets, rows), all = layer(x, offsets);
+  EXPECT_LT((few - all.index_select(0, rows)).abs().max().item<double>(), 1e-12);
+}
+
+TEST(Encoder, DependsOnOrderAndTypes) {
+  torch::manual_seed(1);
+  Encoder encoder(kSmall);
+  const Texts texts({9});
+  const Tensor before = texts.encode(encoder);
+  Texts reversed = texts;
+  reversed.positions = texts.positions.flip(0);
+  EXPECT_FALSE(torch::allclose(before, reversed.encode(encoder), 1e-6, 1e-7));
+  Texts retyped = texts;
+  retyped.types = 1 - texts.types;
+  EXPECT_FALSE(torch::allclose(before, retyped.encode(encoder), 1e-6, 1e-7));
+}
+
+TEST(Encoder, SharesAWordEmbeddingThatItsOwnerRegisters) {
+  Encoder owner(kSmall);
+  Encoder guest(kSmall, owner->word_embedding());
+  EXPECT_TRUE(owner->named_parameters().contains("word_embedding.weight"));
+  EXPECT_FALSE(guest->named_parameters().contains("word_embedding.weight"));
+  weighted_sum(Texts({4}).encode(guest)).backward();
+  EXPECT_GT(owner->word_embedding()->weight.grad().abs().sum().item<double>(), 0);
+  EncoderOptions wider = kSmall;
+  wider.width = 24;
+  EXPECT_NE(message_of<InvalidArgument>([&] {
+              Encoder(wider, owner->word_embedding());
+            }).find("13 x 12; expected 13 x 24"),
+            std::string::npos);
+}
+
+TEST(Encoder, EncodesNoTexts) {
+  Encoder encoder(kSmall);
+  const Tensor none = Texts({}).encode(encoder);
+  EXPECT_EQ(none.sizes(), torch::IntArrayRef({0, 5}));
+  none.sum().backward();
+}
+
+TEST(Encoder, DropsOutInTrainingOnly) {
+  EncoderOptions options = kSmall;
+  options.dropout = 0.5;
+  Encoder encoder(options);
+  const Texts texts({9});
+  EXPECT_FALSE(torch::equal(texts.encode(encoder), texts.encode(encoder)));
+  encoder->eval();
+  EXPECT_TRUE(torch::equal(texts.encode(encoder), texts.encode(encoder)));
+}
+
+TEST(Encoder, NamesWhatIsWrong) {
+  EncoderOptions options = kSmall;
+  options.heads = 5;
+  EXPECT_NE(message_of<InvalidArgument>([&] {
+              Encoder{options};
+            }).find("5 heads do not divide the width 12"),
+            std::string::npos);
+  options.vocabulary = 0;
+  EXPECT_NE(message_of<InvalidArgument>([&] { Encoder{options}; }).find("vocabulary 0"),
+            std::string::npos);
+  Encoder encoder(kSmall);
+  Texts texts({4});
+  texts.tokens[1] = 13;
+  EXPECT_NE(message_of<InvalidArgument>([&] {
+              texts.encode(encoder);
+            }).find("token is 13 at element 1; expected 0 to 12"),
+            std::string::npos);
+  EXPECT_NE(
+      message_of<InvalidArgument>([&] { Texts({34}).encode(encoder); }).find("position is 33"),
+      std::string::npos);
+  EXPECT_NE(message_of<InvalidArgument>([&] {
+              Texts({2, 0}).encode(encoder);
+            }).find("a text has no token"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace lemur

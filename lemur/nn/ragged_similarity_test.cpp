@@ -1,0 +1,114 @@
+#include "lemur/nn/ragged_similarity.h"
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include "lemur/base/error.h"
+#include "lemur/kernels/gradient_check.h"
+
+namespace lemur {
+namespace {
+
+using torch::Tensor;
+
+/// Histories of several lengths over 17 documents, a fifth of the elements missing.
+struct Example {
+  Tensor cosines, offsets, document;
+
+  explicit Example(torch::Dtype type) {
+    torch::manual_seed(9);
+    const std::vector<int64_t> lengths = {0, 1, 31, 32, 33, 3, 12, 60, 5, 9};
+    std::vector<int64_t> begin = {0};
+    for (int64_t length : lengths) begin.push_back(begin.back() + length);
+    offsets = torch::tensor(begin, torch::kInt64);
+    cosines = (torch::rand({std::ssize(lengths), 17}, type) * 2 - 1).set_requires_grad(true);
+    document = torch::randint(0, 17, {begin.back()}, torch::kInt64);
+    document.masked_fill_(torch::rand({begin.back()}) < 0.2, -1);
+    document.narrow(0, begin[5], 3).fill_(-1);
+  }
+};
+
+TEST(RaggedSimilarity, ListsRecentThenLargestThenStatistics) {
+  const Tensor cosines = torch::tensor({0.5, -0.25, 0.75}).to(torch::kFloat64).unsqueeze(0);
+  const Tensor offsets = torch::tensor({0, 5}, torch::kInt64);
+  const Tensor document = torch::tensor({2, 0, -1, 1, 0}, torch::kInt64);  // oldest first
+  const Tensor expected = torch::tensor(
+      {0.5, -0.25, 0.5, 0.75, 0.5, 0.5, std::log(5.0) / 8, 1.5 / 4, 0.75}, torch::kFloat64);
+  EXPECT_TRUE(
+      torch::allclose(ragged_similarity(cosines, offsets, document, 3)[0], expected, 1e-12));
+  const Tensor padded = ragged_similarity(cosines, offsets, document, 5)[0];
+  EXPECT_EQ(padded[4].item<double>(), 0);
+  EXPECT_EQ(padded[8].item<double>(), -0.25);
+  EXPECT_EQ(padded[9].item<double>(), 0);
+}
+
+TEST(RaggedSimilarity, AgreesWithTheReference) {
+  for (torch::Dtype type : {torch::kFloat32, torch::kFloat64})
+    for (int64_t k : {1, 31, 32, 33}) {
+      const Example x(type);
+      const Tensor found = ragged_similarity(x.cosines, x.offsets, x.document, k);
+      const Tensor expected = ragged_similarity_reference(x.cosines, x.offsets, x.document, k);
+      EXPECT_EQ(found.size(1), ragged_similarity_width(k));
+      EXPECT_LT((found - expected).abs().max().item<double>(), 1e-6);
+      const Tensor gradient = torch::autograd::grad({weighted_sum(found)}, {x.cosines})[0];
+      const Tensor reference = torch::autograd::grad({weighted_sum(expected)}, {x.cosines})[0];
+      EXPECT_EQ(found.scalar_type(), type);
+      // A document that stands in a history several times has equal cosines, in any order.
+      EXPECT_LT((gradient - reference).abs().max().item<double>(), 1e-5);
+    }
+}
+
+TEST(RaggedSimilarity, HasTheGradientOfFiniteDifferences) {
+  const Example x(torch::kFloat64);
+  for (int64_t k : {1, 8, 64})
+    EXPECT_LT(
+        gradient_error(
+            [&] { return weighted_sum(ragged_similarity(x.cosines, x.offsets, x.document, k)); },
+            {x.cosines}, 1000),
+        1e-6);
+}
+
+TEST(RaggedSimilarity, IsZeroWithoutDocuments) {
+  const Example x(torch::kFloat32);
+  const Tensor features = ragged_similarity(x.cosines, x.offsets, x.document, 4);
+  for (int64_t b : {0, 5}) EXPECT_EQ(features[b].abs().sum().item<double>(), 0);
+  const auto none = torch::empty({0}, torch::kInt64);
+  EXPECT_EQ(
+      ragged_similarity(torch::zeros({0, 0}), torch::zeros({1}, torch::kInt64), none, 4).sizes(),
+      torch::IntArrayRef({0, 11}));
+}
+
+TEST(RaggedSimilarity, IsTheSameForAnyNumberOfThreads) {
+  const Example x(torch::kFloat32);
+  const auto run = [&] {
+    const Tensor output = ragged_similarity(x.cosines, x.offsets, x.document, 8);
+    return std::pair(output.detach(),
+                     torch::autograd::grad({weighted_sum(output)}, {x.cosines})[0]);
+  };
+  const int threads = at::get_num_threads();
+  at::set_num_threads(1);
+  const auto one = run();
+  at::set_num_threads(2);
+  const auto two = run();
+  at::set_num_threads(threads);
+  EXPECT_TRUE(torch::equal(one.first, two.first));
+  EXPECT_TRUE(torch::equal(one.second, two.second));
+}
+
+TEST(RaggedSimilarity, NamesWhatIsWrong) {
+  const Example x(torch::kFloat32);
+  const auto expect_error = [&](const Tensor& document, int64_t k, const std::string& part) {
+    try {
+      ragged_similarity(x.cosines, x.offsets, document, k);
+      FAIL() << "no error about " << part;
+    } catch (const InvalidArgument& error) {
+      EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
+    }
+  };
+  expect_error(x.document, 0, "k is 0");
+  expect_error(x.document + 100, 4, "expected -1 to 16");
+  expect_error(x.document.slice(0, 1), 4, "offsets go from 0");
+}
+
+}  // namespace
+}  // namespace lemur
