@@ -68,8 +68,8 @@ Catalogue::Catalogue(const WorldOptions& options, const Lexicon& lexicon)
 
 void Catalogue::make_authors(const WeightedIndex& popularity) {
   Random random(options_.seed, hash_bytes("authors"));
-  authors_.resize(static_cast<size_t>(std::max<int64_t>(
-      1, options_.documents / kDocumentsPerAuthor)));
+  authors_.resize(
+      static_cast<size_t>(std::max<int64_t>(1, options_.documents / kDocumentsPerAuthor)));
   for (Author& author : authors_) {
     author.focus.add(popularity.draw(random), 0.7);
     author.focus.add(popularity.draw(random), 0.3);

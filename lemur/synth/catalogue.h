@@ -44,7 +44,7 @@ class TopicMix {
 struct Document {
   int64_t created_ms;
   uint32_t author;
-  float quality;  ///< standard normal
+  float quality;    ///< standard normal
   TopicMix topics;  ///< the main topic first
 };
 

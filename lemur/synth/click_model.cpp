@@ -35,18 +35,21 @@ double ClickHistogram::auc() const {
 }
 
 void ShareCounter::add(const ClickParts& parts) {
-  double before = parts.sum() - logit_mean_;
-  logit_mean_ += before / static_cast<double>(++count_);
-  double after = parts.sum() - logit_mean_;
-  logit_variance_ += before * after;
-  for (size_t i = 0; i < parts.values.size(); ++i) covariance_[i] += parts.values[i] * after;
-  // Welford's update needs the parts' means on one side only if the other side sums to zero; that
-  // holds for `after` up to the shift of the mean, which the next line takes into account.
+  double logit = parts.sum();
+  ++count_;
+  logits_ += logit;
+  squares_ += logit * logit;
+  for (size_t i = 0; i < parts.values.size(); ++i) {
+    sums_[i] += parts.values[i];
+    products_[i] += parts.values[i] * logit;
+  }
 }
 
 VarianceShares ShareCounter::shares() const {
-  if (logit_variance_ <= 0) return {};
-  auto share = [&](size_t i) { return covariance_[i] / logit_variance_; };
+  double mean = logits_ / static_cast<double>(std::max<int64_t>(count_, 1));
+  double variance = squares_ - mean * logits_;
+  if (variance <= 1e-12 * squares_) return {};
+  auto share = [&](size_t i) { return (products_[i] - mean * sums_[i]) / variance; };
   return {share(0), share(1), share(2), share(3), share(4), share(5)};
 }
 

@@ -21,8 +21,7 @@ struct ClickParts {
 
 /// Returns the parts of one impression at a position from 0.
 ClickParts click_parts(const ClickEffects& effects, const Catalogue& catalogue,
-                       const Search& search, const User& user, uint32_t document,
-                       int64_t position);
+                       const Search& search, const User& user, uint32_t document, int64_t position);
 
 /// Counts of labels by p*, in cells narrow enough that the AUC is exact to about 1e-5. Memory is
 /// constant.
@@ -47,8 +46,8 @@ class ShareCounter {
 
  private:
   int64_t count_ = 0;
-  double logit_mean_ = 0, logit_variance_ = 0;                // times count_
-  std::array<double, ClickParts::kCount> covariance_{};       // times count_
+  double logits_ = 0, squares_ = 0;
+  std::array<double, ClickParts::kCount> sums_{}, products_{};  // products: part times logit
 };
 
 }  // namespace lemur

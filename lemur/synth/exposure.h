@@ -37,7 +37,7 @@ class Exposure {
   std::vector<uint32_t> clicks_;
   std::vector<std::vector<uint32_t>> by_topic_;  // born documents, oldest first
   uint32_t num_born_ = 0;
-  std::vector<Ranked> ranked_;   // of the request in hand, kept for their memory
+  std::vector<Ranked> ranked_;  // of the request in hand, kept for their memory
   std::vector<uint32_t> shown_;
 };
 

@@ -5,12 +5,12 @@
 namespace lemur {
 namespace {
 
-constexpr double kContinue = 0.45;     // a search is followed by another one of the session
-constexpr double kAbandon = 0.1;       // a search is reformulated at once
-constexpr double kReformulate = 0.7;   // a later search has other words
-constexpr double kDrift = 0.03;        // a session begins with one lasting interest exchanged
-constexpr double kRenewPassing = 0.3;  // a session begins with another passing topic
-constexpr double kOffTopicWord = 0.12; // a further word of a query is of the background
+constexpr double kContinue = 0.45;      // a search is followed by another one of the session
+constexpr double kAbandon = 0.1;        // a search is reformulated at once
+constexpr double kReformulate = 0.7;    // a later search has other words
+constexpr double kDrift = 0.03;         // a session begins with one lasting interest exchanged
+constexpr double kRenewPassing = 0.3;   // a session begins with another passing topic
+constexpr double kOffTopicWord = 0.12;  // a further word of a query is of the background
 
 double mean_session_gap_ms(const WorldOptions& options) {
   constexpr double kShownPerSearch = 0.5 * (kFewestShown + kMostShown) * (1 - kAbandon);
@@ -46,8 +46,8 @@ uint32_t Traffic::choose_topic(User& user) {
   if (random_.chance(kDrift))
     user.interest.replace(random_.below(user.interest.size()), popularity_.draw(random_));
   if (random_.chance(kRenewPassing))
-    user.passing_topic = static_cast<uint16_t>(
-        random_.chance(0.6) ? user.interest.draw(random_) : popularity_.draw(random_));
+    user.passing_topic = static_cast<uint16_t>(random_.chance(0.6) ? user.interest.draw(random_)
+                                                                   : popularity_.draw(random_));
   double kind = random_.uniform();
   if (kind < 0.4) return user.passing_topic;
   return kind < 0.75 ? user.interest.draw(random_) : popularity_.draw(random_);
@@ -99,8 +99,8 @@ Search Traffic::next() {
   Search search{static_cast<int64_t>(session.time_ms), session.user, session.topic,
                 text(session.words), abandoned};
   if (abandoned || random_.chance(kContinue)) {
-    session.time_ms += abandoned ? 4000 + random_.exponential(6000)
-                                 : 20000 + random_.exponential(60000);
+    session.time_ms +=
+        abandoned ? 4000 + random_.exponential(6000) : 20000 + random_.exponential(60000);
     if (abandoned || random_.chance(kReformulate)) reformulate(session);
     sessions_.push(session);
   } else {

@@ -15,9 +15,9 @@ namespace lemur {
 inline constexpr int64_t kFewestShown = 6, kMostShown = 12;
 
 struct User {
-  TopicMix interest;         ///< lasting, drifting slowly
-  uint16_t passing_topic;    ///< short-term interest, renewed every few sessions
-  float synonym_share;       ///< how often the user's words are not the documents' ones
+  TopicMix interest;       ///< lasting, drifting slowly
+  uint16_t passing_topic;  ///< short-term interest, renewed every few sessions
+  float synonym_share;     ///< how often the user's words are not the documents' ones
   bool in_session = false;
 };
 

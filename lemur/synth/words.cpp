@@ -7,7 +7,7 @@ namespace lemur {
 namespace {
 
 constexpr std::array<std::string_view, 30> kOnsets = {
-    "b", "c", "d",  "f",  "g",  "h",  "j",  "k",  "l",  "m",  "n",  "p",  "r",  "s",  "t",
+    "b", "c", "d", "f",  "g",  "h",  "j",  "k",  "l",  "m",  "n",  "p",  "r",  "s",  "t",
     "v", "w", "z", "br", "ch", "dr", "fl", "gr", "kl", "pl", "pr", "sh", "st", "th", "tr"};
 constexpr std::array<std::string_view, 8> kVowels = {"a", "e", "i", "o", "u", "ai", "ea", "ou"};
 constexpr std::array<std::string_view, 10> kCodas = {"", "", "", "", "n", "r", "s", "l", "m", "t"};
@@ -46,8 +46,8 @@ Lexicon::Lexicon(const LexiconOptions& options, uint64_t seed)
       concepts_(zipf_weights(options.words_per_topic, 0.8, 2)),
       background_(zipf_weights(options.background_words, 1, 5)) {
   Random random(seed, hash_bytes("words"));
-  words_ = make_words(options.topics * options.words_per_topic * 2 + options.background_words,
-                      random);
+  words_ =
+      make_words(options.topics * options.words_per_topic * 2 + options.background_words, random);
   for (size_t i = 0; i < topic_words_.size(); ++i) topic_words_[i] = static_cast<uint32_t>(i);
   for (uint32_t topic = 0; topic < options.topics; ++topic)
     for (uint32_t c = 0; c < options.words_per_topic; ++c) {

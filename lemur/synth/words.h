@@ -15,9 +15,9 @@ std::vector<std::string> make_words(int64_t count, Random& random);
 
 struct LexiconOptions {
   int64_t topics = 64;
-  int64_t words_per_topic = 40;    ///< concepts of a topic; each has two forms, synonyms
-  int64_t background_words = 3000; ///< words that say nothing about the topic
-  double shared_words = 0.1;       ///< share of a topic's concepts that another topic has as well
+  int64_t words_per_topic = 40;     ///< concepts of a topic; each has two forms, synonyms
+  int64_t background_words = 3000;  ///< words that say nothing about the topic
+  double shared_words = 0.1;        ///< share of a topic's concepts that another topic has as well
 };
 
 /// Words by topic, Zipf-distributed inside a topic, and a Zipf-distributed background. Immutable.
@@ -39,8 +39,8 @@ class Lexicon {
   size_t slot(uint32_t topic, uint32_t concept_index, bool synonym) const;
 
   LexiconOptions options_;
-  std::vector<std::string> words_;    // the topics' words, then the background
-  std::vector<uint32_t> topic_words_; // [topics, words_per_topic, 2] ids
+  std::vector<std::string> words_;     // the topics' words, then the background
+  std::vector<uint32_t> topic_words_;  // [topics, words_per_topic, 2] ids
   WeightedIndex concepts_, background_;
 };
 

@@ -25,16 +25,16 @@ struct WorldOptions {
   int64_t users = 5000;       ///< 1 to 2^32 - 1
   int64_t events = 300000;    ///< impressions; 0: documents only
   uint64_t seed = 1;
-  int64_t topics = 64;            ///< latent topics, 1 to 65535
-  int64_t categories = 16;        ///< coarse groups of topics, 1 to topics
-  int64_t words_per_topic = 40;   ///< each with a synonym
+  int64_t topics = 64;           ///< latent topics, 1 to 65535
+  int64_t categories = 16;       ///< coarse groups of topics, 1 to topics
+  int64_t words_per_topic = 40;  ///< each with a synonym
   int64_t background_words = 3000;
-  double title_words = 8;      ///< mean lengths of the text fields in words, 0 to 500
+  double title_words = 8;  ///< mean lengths of the text fields in words, 0 to 500
   double ocr_words = 14;
   double asr_words = 4;
   double cover_ocr_words = 3;
-  double days = 30;               ///< time span of the log
-  double initial_documents = 0.3; ///< share of documents born in the 30 days before the log
+  double days = 30;                ///< time span of the log
+  double initial_documents = 0.3;  ///< share of documents born in the 30 days before the log
   ClickEffects click;
 };
 
@@ -46,9 +46,9 @@ struct VarianceShares {
 
 struct WorldSummary {
   int64_t documents = 0, users = 0, events = 0, requests = 0, queries = 0, clicks = 0;
-  double click_rate = 0;          ///< clicks over events; 0 without events
-  double mean_p_star = 0;         ///< likewise
-  double auc_of_p_star = 0.5;     ///< against the labels, all events; 0.5 where a label is missing
+  double click_rate = 0;       ///< clicks over events; 0 without events
+  double mean_p_star = 0;      ///< likewise
+  double auc_of_p_star = 0.5;  ///< against the labels, all events; 0.5 where a label is missing
   double auc_of_p_star_last = 0.5;  ///< of the last tenth of the events: the split 'test'
   VarianceShares shares;
 };

@@ -1,0 +1,128 @@
+#include "lemur/synth/world.h"
+
+#include <cmath>
+
+#include "lemur/base/error.h"
+#include "lemur/synth/catalogue.h"
+#include "lemur/synth/click_model.h"
+#include "lemur/synth/exposure.h"
+#include "lemur/synth/traffic.h"
+#include "lemur/synth/words.h"
+
+namespace lemur {
+namespace {
+
+constexpr int64_t kEventsPerReport = 10000;
+
+void require_range(const char* name, double value, double low, double high) {
+  if (!(value >= low && value <= high))
+    fail<InvalidArgument>("synth", "{} = {}; expected {} to {}", name, value, low, high);
+}
+
+void check(const WorldOptions& o) {
+  constexpr double kMany = 4294967295.0;
+  require_range("documents", static_cast<double>(o.documents), 1, kMany);
+  require_range("users", static_cast<double>(o.users), 1, kMany);
+  require_range("events", static_cast<double>(o.events), 0, 1e15);
+  require_range("topics", static_cast<double>(o.topics), 1, 65535);
+  require_range("categories", static_cast<double>(o.categories), 1, static_cast<double>(o.topics));
+  require_range("words_per_topic", static_cast<double>(o.words_per_topic), 1, 1e6);
+  require_range("background_words", static_cast<double>(o.background_words), 1, 1e8);
+  for (double words : {o.title_words, o.ocr_words, o.asr_words, o.cover_ocr_words})
+    require_range("words of a text", words, 0, 500);
+  require_range("days", o.days, 1e-3, 36500);
+  require_range("initial_documents", o.initial_documents, 0, 1);
+}
+
+/// Draws the clicks of what is shown and keeps the statistics.
+class Simulation {
+ public:
+  Simulation(const WorldOptions& options, const WorldSink& sink, const Catalogue& catalogue,
+             const Lexicon& lexicon)
+      : options_(options),
+        sink_(sink),
+        catalogue_(catalogue),
+        traffic_(options, lexicon),
+        exposure_(options, catalogue),
+        random_(options.seed, hash_bytes("clicks")) {}
+
+  WorldSummary run(const WorldProgress& progress) {
+    while (summary_.events < options_.events) {
+      Search search = traffic_.next();
+      ++summary_.queries;
+      if (sink_.query) sink_.query({search.user, search.query, search.time_ms});
+      if (search.abandoned) continue;
+      int64_t before = summary_.events;
+      show(search);
+      if (progress && summary_.events / kEventsPerReport != before / kEventsPerReport)
+        progress(summary_.events, options_.events);
+    }
+    if (summary_.events > 0) {
+      summary_.click_rate =
+          static_cast<double>(summary_.clicks) / static_cast<double>(summary_.events);
+      summary_.mean_p_star = p_star_sum_ / static_cast<double>(summary_.events);
+    }
+    summary_.auc_of_p_star = all_.auc();
+    summary_.auc_of_p_star_last = last_.auc();
+    summary_.shares = shares_.shares();
+    return summary_;
+  }
+
+ private:
+  void show(const Search& search) {
+    const User& user = traffic_.user(search.user);
+    const std::vector<uint32_t>& shown = exposure_.show(search, user);
+    int64_t request = summary_.requests++;
+    for (size_t position = 0; position < shown.size() && summary_.events < options_.events;
+         ++position) {
+      ClickParts parts = click_parts(options_.click, catalogue_, search, user, shown[position],
+                                     static_cast<int64_t>(position));
+      double p_star = 1 / (1 + std::exp(-(options_.click.intercept + parts.sum())));
+      bool click = random_.chance(p_star);
+      if (sink_.event)
+        sink_.event({search.time_ms, request, search.user, search.query, shown[position], click,
+                     static_cast<int64_t>(position), p_star});
+      all_.add(p_star, click);
+      if (10 * summary_.events >= 9 * options_.events) last_.add(p_star, click);
+      shares_.add(parts);
+      p_star_sum_ += p_star;
+      summary_.clicks += click;
+      ++summary_.events;
+      if (click) exposure_.clicked(shown[position]);
+    }
+  }
+
+  const WorldOptions& options_;
+  const WorldSink& sink_;
+  const Catalogue& catalogue_;
+  Traffic traffic_;
+  Exposure exposure_;
+  Random random_;
+  ClickHistogram all_, last_;
+  ShareCounter shares_;
+  double p_star_sum_ = 0;
+  WorldSummary summary_;
+};
+
+}  // namespace
+
+WorldSummary simulate(const WorldOptions& options, const WorldSink& sink,
+                      const WorldProgress& progress) {
+  check(options);
+  Lexicon lexicon({.topics = options.topics, .words_per_topic = options.words_per_topic, .background_words = options.background_words}, options.seed);
+  Catalogue catalogue(options, lexicon);
+  if (sink.document) {
+    for (uint32_t d = 0; d < catalogue.documents().size(); ++d) {
+      const Document& document = catalogue.documents()[d];
+      Catalogue::Texts texts = catalogue.texts(d);
+      sink.document({d, texts.title, texts.ocr, texts.asr, texts.cover_ocr, document.author,
+                     fmt::format("category{}", catalogue.category(d)), document.created_ms});
+    }
+  }
+  WorldSummary summary = Simulation(options, sink, catalogue, lexicon).run(progress);
+  summary.documents = options.documents;
+  summary.users = options.users;
+  return summary;
+}
+
+}  // namespace lemur
