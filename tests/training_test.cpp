@@ -68,7 +68,7 @@ TEST(Training, FullSharesOnDistinctDocumentsEqualTrainingWithoutABank) {
   Options without = with;
   without.bank.enabled = false;
   std::vector<uint64_t> events;
-  std::map<uint32_t, bool> used;
+  std::map<uint32_t, int> used;
   for (uint64_t e = 0; e < store.schema().split("train").end && events.size() < 64; ++e)
     if (!used[store.documents()[e]]++) events.push_back(e);
   Batch batch = make_batch(store, events);
@@ -96,8 +96,9 @@ TEST(Training, SampledDocumentsComeFromTheBankAsConstants) {
   EXPECT_EQ(second.target_coverage, 1);
   EXPECT_EQ(second.encoded, 0);
   for (const auto& item : bench.state.model->named_parameters())
-    if (item.key().starts_with("document_encoder.layer"))
+    if (item.key().starts_with("document_encoder.layer")) {
       EXPECT_EQ(item.value().grad().abs().max().item<double>(), 0) << item.key();
+    }
 }
 
 TEST(Training, OverfitsSixtyFourSamples) {
@@ -148,7 +149,9 @@ TEST(Training, InterruptedAndResumedEqualsUninterrupted) {
        b = checkpoint_files(RunFolder(runs.path() / "parts").checkpoint(whole.steps));
   ASSERT_EQ(a.size(), b.size());
   for (const auto& [name, bytes] : a)
-    if (name != "manifest.json") EXPECT_TRUE(bytes == b[name]) << name;
+    if (name != "manifest.json") {
+      EXPECT_TRUE(bytes == b[name]) << name;
+    }
 }
 
 TEST(Training, SkipsDamagedCheckpointsAndNamesThem) {

@@ -9,7 +9,6 @@
 #include <random>
 #include <span>
 #include <string>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -213,23 +212,28 @@ struct RandomStoreOptions {
   unsigned seed = 1;
 };
 
-/// Draws a store: two text fields, categories and numbers of documents and of events, two labels,
-/// queries at two thirds of the events, two histories.
-inline StoreContent random_store(const RandomStoreOptions& options) {
-  std::mt19937 random(options.seed);
-  auto draw = [&](auto low, auto high) {  // from [low, high]
-    auto width = static_cast<uint64_t>(high - low) + 1;
-    return static_cast<decltype(high)>(low + static_cast<decltype(high)>(random() % width));
-  };
-  auto draw_tokens = [&](size_t most) {
-    std::vector<int32_t> tokens(draw(size_t{0}, most));
-    for (int32_t& token : tokens) token = draw(int32_t{5}, options.vocabulary - 1);
-    return tokens;
-  };
-  auto draw_index = [&](size_t size) { return static_cast<uint32_t>(draw(size_t{0}, size - 1)); };
+namespace store_testing {
 
-  StoreContent content;
-  StoreSchema& schema = content.schema;
+using Random = std::mt19937;
+
+/// Returns an integer from [low, high].
+template <typename T>
+T draw(Random& random, T low, T high) {
+  return static_cast<T>(low + static_cast<T>(random() % (static_cast<uint64_t>(high - low) + 1)));
+}
+
+inline uint32_t draw_index(Random& random, size_t size) {
+  return static_cast<uint32_t>(draw<size_t>(random, 0, size - 1));
+}
+
+inline std::vector<int32_t> draw_tokens(Random& random, size_t most, int32_t vocabulary) {
+  std::vector<int32_t> tokens(draw<size_t>(random, 0, most));
+  for (int32_t& token : tokens) token = draw<int32_t>(random, 5, vocabulary - 1);
+  return tokens;
+}
+
+inline StoreSchema random_schema(const RandomStoreOptions& options) {
+  StoreSchema schema;
   schema.text = {{"title", 6}, {"body", 9}};
   schema.features = {
       {.name = "document", .of = "document", .is_document_id = true},
@@ -244,46 +248,71 @@ inline StoreContent random_store(const RandomStoreOptions& options) {
   schema.has_requests = true;
   uint64_t n = options.num_events, train = n * 3 / 5, valid = n * 4 / 5;
   schema.splits = {{"train", 0, train}, {"valid", train, valid}, {"test", valid, n}};
+  return schema;
+}
 
-  content.features.resize(schema.features.size());
+inline void draw_contents(Random& random, const RandomStoreOptions& options, StoreContent& out) {
   for (size_t d = 0; d < options.num_documents; ++d) {
-    content.document_ids.push_back(fmt::format("d{}", d));
-    content.document_tokens.push_back(draw_tokens(6));
-    content.document_tokens.push_back(draw_tokens(9));
-    content.features[0].keys.push_back({hash_bytes(content.document_ids.back())});
-    content.features[1].keys.emplace_back(draw(size_t{0}, size_t{3}), 1000 + d);
-    content.features[2].numbers.push_back(static_cast<float>(draw(0, 100)) / 10);
+    out.document_ids.push_back(fmt::format("d{}", d));
+    out.document_tokens.push_back(draw_tokens(random, 6, options.vocabulary));
+    out.document_tokens.push_back(draw_tokens(random, 9, options.vocabulary));
+    out.features[0].keys.push_back({hash_bytes(out.document_ids.back())});
+    out.features[1].keys.emplace_back(draw<size_t>(random, 0, 3), 1000 + d);
+    out.features[2].numbers.push_back(static_cast<float>(draw(random, 0, 100)) / 10);
   }
-  for (size_t u = 0; u < options.num_users; ++u) content.user_ids.push_back(fmt::format("u{}", u));
+  for (size_t u = 0; u < options.num_users; ++u) out.user_ids.push_back(fmt::format("u{}", u));
   for (size_t q = 0; q < options.num_queries; ++q) {
-    content.query_texts.push_back(fmt::format("query {}", q));
-    content.query_tokens.push_back(draw_tokens(4));
+    out.query_texts.push_back(fmt::format("query {}", q));
+    out.query_tokens.push_back(draw_tokens(random, 4, options.vocabulary));
   }
-  for (size_t i = 0; i < n; ++i) {
+}
+
+inline void draw_events(Random& random, const RandomStoreOptions& options, StoreContent& out) {
+  for (size_t i = 0; i < options.num_events; ++i) {
     StoreContent::Event event;
-    event.time = draw(int64_t{0}, options.last_time);
-    event.user = draw_index(options.num_users);
-    event.document = draw_index(options.num_documents);
-    if (schema.has_queries && draw(0, 2) > 0) event.query = draw_index(options.num_queries);
-    event.request_id = fmt::format("r{}", draw(size_t{0}, n / 3));
+    event.time = draw<int64_t>(random, 0, options.last_time);
+    event.user = draw_index(random, options.num_users);
+    event.document = draw_index(random, options.num_documents);
+    if (options.num_queries > 0 && draw(random, 0, 2) > 0)
+      event.query = draw_index(random, options.num_queries);
+    event.request_id = fmt::format("r{}", draw<size_t>(random, 0, options.num_events / 3));
     event.request = hash_bytes(event.request_id);
-    event.weight = static_cast<float>(draw(1, 4)) / 4;
-    event.labels = {static_cast<uint8_t>(draw(0, 1)), static_cast<uint8_t>(draw(0, 1))};
-    content.events.push_back(event);
+    event.weight = static_cast<float>(draw(random, 1, 4)) / 4;
+    event.labels = {draw<uint8_t>(random, 0, 1), draw<uint8_t>(random, 0, 1)};
+    out.events.push_back(event);
   }
-  for (const auto& split : schema.splits)
-    std::stable_sort(content.events.begin() + static_cast<ptrdiff_t>(split.begin),
-                     content.events.begin() + static_cast<ptrdiff_t>(split.end),
-                     [](const auto& a, const auto& b) { return a.time < b.time; });
-  for (const auto& event : content.events) {
-    content.features[3].keys.push_back({hash_bytes(content.user_ids[event.user])});
-    content.features[4].numbers.push_back(static_cast<float>(draw(0, 100)) / 100);
+  for (const auto& split : out.schema.splits)
+    std::ranges::stable_sort(std::span(out.events).subspan(split.begin, split.end - split.begin),
+                             {}, &StoreContent::Event::time);
+  for (const auto& event : out.events) {
+    out.features[3].keys.push_back({hash_bytes(out.user_ids[event.user])});
+    out.features[4].numbers.push_back(static_cast<float>(draw(random, 0, 100)) / 100);
   }
-  content.histories.resize(schema.histories.size());
-  for (auto& history : content.histories)
-    for (size_t i = 0; i < options.num_actions; ++i)
-      history.push_back({draw_index(options.num_users), draw_index(options.num_documents),
-                         draw(int64_t{0}, options.last_time), static_cast<uint8_t>(draw(0, 2))});
+}
+
+}  // namespace store_testing
+
+/// Draws a store: two text fields, categories and numbers of documents and of events, two labels,
+/// queries at two thirds of the events, two histories.
+inline StoreContent random_store(const RandomStoreOptions& options) {
+  using store_testing::draw, store_testing::draw_index;
+  store_testing::Random random(options.seed);
+  StoreContent content;
+  content.schema = store_testing::random_schema(options);
+  content.features.resize(content.schema.features.size());
+  content.histories.resize(content.schema.histories.size());
+  store_testing::draw_contents(random, options, content);
+  store_testing::draw_events(random, options, content);
+  for (auto& history : content.histories) {
+    for (size_t i = 0; i < options.num_actions; ++i) {
+      StoreContent::Action action;
+      action.user = draw_index(random, options.num_users);
+      action.document = draw_index(random, options.num_documents);
+      action.time = draw<int64_t>(random, 0, options.last_time);
+      action.action = draw<uint8_t>(random, 0, 2);
+      history.push_back(action);
+    }
+  }
   return content;
 }
 

@@ -19,21 +19,6 @@ void require_range(const char* name, double value, double low, double high) {
     fail<InvalidArgument>("synth", "{} = {}; expected {} to {}", name, value, low, high);
 }
 
-void check(const WorldOptions& o) {
-  constexpr double kMany = 4294967295.0;
-  require_range("documents", static_cast<double>(o.documents), 1, kMany);
-  require_range("users", static_cast<double>(o.users), 1, kMany);
-  require_range("events", static_cast<double>(o.events), 0, 1e15);
-  require_range("topics", static_cast<double>(o.topics), 1, 65535);
-  require_range("categories", static_cast<double>(o.categories), 1, static_cast<double>(o.topics));
-  require_range("words_per_topic", static_cast<double>(o.words_per_topic), 1, 1e6);
-  require_range("background_words", static_cast<double>(o.background_words), 1, 1e8);
-  for (double words : {o.title_words, o.ocr_words, o.asr_words, o.cover_ocr_words})
-    require_range("words of a text", words, 0, 500);
-  require_range("days", o.days, 1e-3, 36500);
-  require_range("initial_documents", o.initial_documents, 0, 1);
-}
-
 /// Draws the clicks of what is shown and keeps the statistics.
 class Simulation {
  public:
@@ -106,10 +91,30 @@ class Simulation {
 
 }  // namespace
 
+void check(const WorldOptions& o) {
+  constexpr double kMany = 4294967295.0;
+  require_range("documents", static_cast<double>(o.documents), 1, kMany);
+  require_range("users", static_cast<double>(o.users), 1, kMany);
+  require_range("events", static_cast<double>(o.events), 0, 1e15);
+  require_range("topics", static_cast<double>(o.topics), 1, 65535);
+  require_range("categories", static_cast<double>(o.categories), 1, static_cast<double>(o.topics));
+  require_range("words_per_topic", static_cast<double>(o.words_per_topic), 1, 1e6);
+  require_range("background_words", static_cast<double>(o.background_words), 1, 1e8);
+  require_range("title_words", o.title_words, 0, 500);
+  require_range("ocr_words", o.ocr_words, 0, 500);
+  require_range("asr_words", o.asr_words, 0, 500);
+  require_range("cover_ocr_words", o.cover_ocr_words, 0, 500);
+  require_range("days", o.days, 1e-3, 36500);
+  require_range("initial_documents", o.initial_documents, 0, 1);
+}
+
 WorldSummary simulate(const WorldOptions& options, const WorldSink& sink,
                       const WorldProgress& progress) {
   check(options);
-  Lexicon lexicon({.topics = options.topics, .words_per_topic = options.words_per_topic, .background_words = options.background_words}, options.seed);
+  Lexicon lexicon({.topics = options.topics,
+                   .words_per_topic = options.words_per_topic,
+                   .background_words = options.background_words},
+                  options.seed);
   Catalogue catalogue(options, lexicon);
   if (sink.document) {
     for (uint32_t d = 0; d < catalogue.documents().size(); ++d) {

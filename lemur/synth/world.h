@@ -11,12 +11,12 @@ namespace lemur {
 
 /// What makes a click: p* = sigmoid(sum of the parts). 0 switches a part off.
 struct ClickEffects {
-  double intercept = -2.4;
-  double match = 2.6;           ///< times cosine of the query's and the document's topics, 0 to 1
-  double long_interest = 1.3;   ///< times cosine of the user's lasting and the document's topics
-  double short_interest = 0.8;  ///< times cosine of the user's passing topic and the document's
-  double quality = 0.35;        ///< deviation of a document's own part, which no content shows
-  double author = 0.45;         ///< deviation of an author's own part
+  double intercept = -2.5;
+  double match = 1.8;           ///< times cosine of the query's and the document's topics, 0 to 1
+  double long_interest = 2.0;   ///< times cosine of the user's lasting and the document's topics
+  double short_interest = 0.9;  ///< times cosine of the user's passing topic and the document's
+  double quality = 0.3;         ///< deviation of a document's own part, which no content shows
+  double author = 0.4;          ///< deviation of an author's own part
   double position = -0.3;       ///< times log2(1 + position)
 };
 
@@ -85,6 +85,9 @@ struct WorldSink {
   std::function<void(const EventRow&)> event;
   std::function<void(const QueryRow&)> query;
 };
+
+/// Throws InvalidArgument naming an option out of range.
+void check(const WorldOptions& options);
 
 using WorldProgress = std::function<void(int64_t done, int64_t total)>;
 

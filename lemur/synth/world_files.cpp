@@ -1,6 +1,7 @@
 // The part of the simulated world that writes files.
 #include <nlohmann/json.hpp>
 
+#include "lemur/base/error.h"
 #include "lemur/base/folder.h"
 #include "lemur/data/database.h"
 #include "lemur/synth/world.h"
@@ -111,7 +112,10 @@ nlohmann::ordered_json to_json(const WorldSummary& s) {
 
 WorldSummary simulate(const WorldOptions& options, const std::filesystem::path& out,
                       const WorldProgress& progress) {
-  std::filesystem::create_directories(out);
+  check(options);
+  std::error_code error;
+  std::filesystem::create_directories(out, error);
+  if (error) fail<DataError>("synth", "cannot create {}: {}", out.string(), error.message());
   using enum ColumnType;
   ParquetWriter documents((out / "documents.parquet").string(), {{"document", kInt64},
                                                                  {"title", kText},
