@@ -1,5 +1,5 @@
-#include <gtest/gtest.h>
 #include "lemur/base/hash.h"
+#include <gtest/gtest.h>
 namespace lemur {
 namespace {
 TEST(Hash, UniformIsAFunctionOfItsArgumentsInTheUnitInterval) {

@@ -247,7 +247,8 @@ struct ModelOptions {
     v("negatives", negatives,
       "SQDC's negatives: documents of clicked samples, or of all samples of the batch.",
       OneOf{{"clicked", "all"}});
-    v("query_max_tokens", query_max_tokens, "Tokens of a query kept, from the front.", Range{1, 4096});
+    v("query_max_tokens", query_max_tokens, "Tokens of a query kept, from the front.",
+      Range{1, 4096});
     v("decoder_layers", decoder_layers, "Layers of the history decoder.", Range{1, 16});
     v("decoder_heads", decoder_heads, "Heads of the history decoder.", Range{1, 64});
     v("decoder_projected", decoder_projected,
