@@ -11,10 +11,16 @@ namespace {
 
 constexpr const char* kWhere = "duckdb";
 
-/// Throws DataError with the first line of DuckDB's message.
+/// Throws DataError with DuckDB's message on one line: its first line; of a fault in a CSV file up to
+/// the advice, for only the second and third say what the line holds and lacks.
 [[noreturn]] void fail_with(const char* message) {
   std::string text = message == nullptr ? "unknown error" : message;
-  fail<DataError>(kWhere, "{}", text.substr(0, text.find('\n')));
+  bool of_csv = text.find("CSV Error on Line") != std::string::npos;
+  std::string shown = text.substr(0, of_csv ? text.find("\n\n") : text.find('\n'));
+  if (size_t advice = shown.find("\nPossible"); advice != std::string::npos) shown.resize(advice);
+  for (char& c : shown)
+    if (c == '\n') c = ' ';
+  fail<DataError>(kWhere, "{}", shown);
 }
 
 ColumnType type_of(duckdb_logical_type type) {
@@ -68,6 +74,9 @@ std::string sql_name(std::string_view name) { return quote(name, '"'); }
 bool ColumnView::is_null(size_t row) const { return !valid_at(validity_, row); }
 
 int64_t ColumnView::int64(size_t row) const {
+  ensure(type_ == ColumnType::kBool || type_ == ColumnType::kInt64 ||
+             type_ == ColumnType::kTimestamp,
+         kWhere, "an integer is read from a column of BOOLEAN, BIGINT or TIMESTAMP");
   return type_ == ColumnType::kBool ? static_cast<const bool*>(data_)[row]
                                     : static_cast<const int64_t*>(data_)[row];
 }
@@ -77,9 +86,14 @@ double ColumnView::number(size_t row) const {
                                       : static_cast<double>(int64(row));
 }
 
-std::string_view ColumnView::text(size_t row) const { return string_at(data_, row); }
+std::string_view ColumnView::text(size_t row) const {
+  ensure(type_ == ColumnType::kText || type_ == ColumnType::kBlob, kWhere,
+         "a text is read from a column of VARCHAR or BLOB");
+  return string_at(data_, row);
+}
 
 void ColumnView::text_list(size_t row, std::vector<std::string_view>& out) const {
+  ensure(type_ == ColumnType::kTextList, kWhere, "texts are read from a column of VARCHAR[]");
   auto vector = static_cast<duckdb_vector>(vector_);
   duckdb_vector child = duckdb_list_vector_get_child(vector);
   const void* items = duckdb_vector_get_data(child);
@@ -127,10 +141,13 @@ Database::Database(const DatabaseOptions& options) : handle_(std::make_unique<Ha
   }
   if (duckdb_connect(handle_->database, &handle_->connection) == DuckDBError)
     fail_with("cannot connect");
+  execute("SET TimeZone = 'UTC'");  // of texts and timestamps without one
 }
 
 Database::~Database() = default;
 Database::Database(Database&&) noexcept = default;
+
+void* Database::connection() const { return handle_->connection; }
 
 void Database::execute(const std::string& sql) {
   duckdb_result result;
@@ -215,110 +232,10 @@ void Database::query(const std::string& sql,
 
 int64_t Database::query_int64(const std::string& sql) {
   int64_t value = 0;
-  query(sql, [&](std::span<const ColumnView> columns, size_t rows) {
+  query("SELECT CAST((" + sql + ") AS BIGINT)", [&](std::span<const ColumnView> columns, size_t rows) {
     if (rows > 0 && !columns[0].is_null(0)) value = columns[0].int64(0);
   });
   return value;
-}
-
-struct ParquetWriter::Impl {
-  std::filesystem::path path, rows_file;
-  std::vector<Column> columns;
-  std::unique_ptr<Database> database;
-  duckdb_appender appender = nullptr;
-  size_t next = 0;
-
-  void check(duckdb_state state) {
-    if (state == DuckDBError) fail_with(duckdb_appender_error(appender));
-  }
-};
-
-namespace {
-
-const char* sql_type(ColumnType type) {
-  switch (type) {
-    case ColumnType::kBool:
-      return "BOOLEAN";
-    case ColumnType::kInt64:
-      return "BIGINT";
-    case ColumnType::kDouble:
-      return "DOUBLE";
-    case ColumnType::kText:
-      return "VARCHAR";
-    case ColumnType::kTimestamp:
-      return "TIMESTAMP";
-    default:
-      fail<InvalidArgument>(kWhere, "a Parquet column of this type cannot be written");
-  }
-}
-
-}  // namespace
-
-ParquetWriter::ParquetWriter(const std::string& path, const std::vector<Column>& columns)
-    : impl_(std::make_unique<Impl>()) {
-  impl_->path = path;
-  impl_->rows_file = path + ".rows.tmp";
-  impl_->columns = columns;
-  std::filesystem::remove(impl_->rows_file);
-  impl_->database =
-      std::make_unique<Database>(DatabaseOptions{.memory_limit_mb = 512,
-                                                 .temporary_folder = path + ".spill.tmp",
-                                                 .file = impl_->rows_file.string()});
-  std::string definition;
-  for (const Column& column : columns)
-    definition +=
-        (definition.empty() ? "" : ", ") + sql_name(column.name) + " " + sql_type(column.type);
-  impl_->database->execute("CREATE TABLE rows (" + definition + ")");
-  if (duckdb_appender_create(impl_->database->handle_->connection, nullptr, "rows",
-                             &impl_->appender) == DuckDBError)
-    fail_with(duckdb_appender_error(impl_->appender));
-}
-
-ParquetWriter::~ParquetWriter() {
-  if (impl_->appender != nullptr) duckdb_appender_destroy(&impl_->appender);
-  impl_->database.reset();
-  std::error_code ignored;
-  std::filesystem::remove(impl_->rows_file, ignored);
-  std::filesystem::remove(impl_->rows_file.string() + ".wal", ignored);
-  std::filesystem::remove_all(impl_->path.string() + ".spill.tmp", ignored);
-}
-
-void ParquetWriter::append(int64_t value) {
-  ColumnType type = impl_->columns.at(impl_->next++).type;
-  if (type == ColumnType::kTimestamp)
-    return impl_->check(duckdb_append_timestamp(impl_->appender, {value}));
-  if (type == ColumnType::kBool)
-    return impl_->check(duckdb_append_bool(impl_->appender, value != 0));
-  impl_->check(duckdb_append_int64(impl_->appender, value));
-}
-
-void ParquetWriter::append(double value) {
-  ++impl_->next;
-  impl_->check(duckdb_append_double(impl_->appender, value));
-}
-
-void ParquetWriter::append(std::string_view value) {
-  ++impl_->next;
-  impl_->check(duckdb_append_varchar_length(impl_->appender, value.data(), value.size()));
-}
-
-void ParquetWriter::append_null() {
-  ++impl_->next;
-  impl_->check(duckdb_append_null(impl_->appender));
-}
-
-void ParquetWriter::end_row() {
-  impl_->next = 0;
-  impl_->check(duckdb_appender_end_row(impl_->appender));
-}
-
-void ParquetWriter::finish() {
-  impl_->check(duckdb_appender_close(impl_->appender));
-  duckdb_appender_destroy(&impl_->appender);
-  std::string temporary = impl_->path.string() + ".tmp";
-  impl_->database->execute("COPY rows TO " + sql_literal(temporary) +
-                           " (FORMAT parquet, COMPRESSION zstd)");
-  std::filesystem::rename(temporary, impl_->path);
 }
 
 }  // namespace lemur

@@ -15,7 +15,8 @@ namespace lemur {
 enum class ColumnType { kBool, kInt64, kDouble, kText, kTimestamp, kBlob, kTextList, kOther };
 
 /// One column of a chunk of a result: typed views into DuckDB's own memory, valid until the next
-/// chunk.
+/// chunk. Reading as another type throws InternalError; a NULL's value is arbitrary. Statements cast
+/// what they select to one of the types but kOther.
 class ColumnView {
  public:
   bool is_null(size_t row) const;
@@ -46,8 +47,9 @@ struct DatabaseOptions {
   std::string file;              ///< database file; empty: in memory
 };
 
-/// One DuckDB database with one connection. Not thread-safe. Extensions are never downloaded.
-/// Every failure is a DataError with DuckDB's message, its first line.
+/// One DuckDB database with one connection. Not thread-safe. Extensions are never downloaded, times
+/// without a zone are UTC. Every failure is a DataError with DuckDB's message on one line. While
+/// query() streams, nothing else may run on the database.
 class Database {
  public:
   explicit Database(const DatabaseOptions& options = {});
@@ -70,8 +72,10 @@ class Database {
   int64_t query_int64(const std::string& sql);
 
  private:
-  struct Handle;
   friend class ParquetWriter;
+  void* connection() const;  // duckdb_connection
+
+  struct Handle;
   std::unique_ptr<Handle> handle_;
 };
 
@@ -80,7 +84,8 @@ std::string sql_literal(std::string_view text);
 std::string sql_name(std::string_view name);
 
 /// Writes one Parquet file row by row with bounded memory (rows wait in a DuckDB file beside it).
-/// Not thread-safe.
+/// Not thread-safe. Throws DataError when writing fails, InternalError for a value that is not of
+/// its column's type and for a row of too few or too many.
 class ParquetWriter {
  public:
   struct Column {

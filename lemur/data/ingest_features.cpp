@@ -242,7 +242,7 @@ void IngestWriter::add_counter_features() {
       std::string value =
           fmt::format("c.{}_{}", kind == std::string_view("rate") ? "rate" : "seen", i);
       // Without smoothing a key that was never seen has no rate.
-      value = "CASE WHEN isfinite(" + value + ") THEN " + value + " END";
+      value = fmt::format("CASE WHEN isfinite({0}) THEN {0} END", value);
       scale_number(feature, value, "counted c", "__split = 'train'");
       event_features_.push_back({schema_.features.size(), standardized_sql(value, feature), true});
       schema_.features.push_back(feature);
