@@ -213,5 +213,24 @@ TEST(Training, EvaluationLeavesTheModelAsItWasAndEncodesWhatIsMissing) {
     ASSERT_NEAR(first.scores[i], second.scores[i], 1e-5) << "the batch's size does not matter";
 }
 
+TEST(Training, LearnsNothingFromLabelsThatMeanNothing) {
+  // Labels drawn by a hash of the row; half of the events are the test, so that chance stays below
+  // 0.02.
+  World world(
+      {.documents = 300, .users = 60, .events = 24000, .seed = 7},
+      {"data.split.test=0.5", "train.batch_size=256",
+       "data.events=sql: SELECT * REPLACE (CAST(hash(request, document, position) % 4 = 0 AS "
+       "INTEGER) AS label) FROM 'events.parquet'"});
+  SampleStore store(world.folder.path() / "store");
+  TemporaryFolder runs;
+  train(world.options, store, {.run = runs.path() / "run", .show_progress = false});
+  RunFolder folder(runs.path() / "run");
+  ModelState state(world.options, store.schema(), folder.special_tokens());
+  state.load(folder.checkpoint(*folder.newest(nullptr)));
+  Evaluation evaluation = Evaluator(store, state, 512).run("test");
+  ASSERT_GT(evaluation.metrics.rows, 11000);
+  EXPECT_NEAR(*evaluation.metrics.auc, 0.5, 0.02);
+}
+
 }  // namespace
 }  // namespace lemur

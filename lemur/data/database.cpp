@@ -11,8 +11,8 @@ namespace {
 
 constexpr const char* kWhere = "duckdb";
 
-/// Throws DataError with DuckDB's message on one line: its first line; of a fault in a CSV file up to
-/// the advice, for only the second and third say what the line holds and lacks.
+/// Throws DataError with DuckDB's message on one line: its first line; of a fault in a CSV file up
+/// to the advice, for only the second and third say what the line holds and lacks.
 [[noreturn]] void fail_with(const char* message) {
   std::string text = message == nullptr ? "unknown error" : message;
   bool of_csv = text.find("CSV Error on Line") != std::string::npos;
@@ -74,9 +74,9 @@ std::string sql_name(std::string_view name) { return quote(name, '"'); }
 bool ColumnView::is_null(size_t row) const { return !valid_at(validity_, row); }
 
 int64_t ColumnView::int64(size_t row) const {
-  ensure(type_ == ColumnType::kBool || type_ == ColumnType::kInt64 ||
-             type_ == ColumnType::kTimestamp,
-         kWhere, "an integer is read from a column of BOOLEAN, BIGINT or TIMESTAMP");
+  ensure(
+      type_ == ColumnType::kBool || type_ == ColumnType::kInt64 || type_ == ColumnType::kTimestamp,
+      kWhere, "an integer is read from a column of BOOLEAN, BIGINT or TIMESTAMP");
   return type_ == ColumnType::kBool ? static_cast<const bool*>(data_)[row]
                                     : static_cast<const int64_t*>(data_)[row];
 }
@@ -232,9 +232,10 @@ void Database::query(const std::string& sql,
 
 int64_t Database::query_int64(const std::string& sql) {
   int64_t value = 0;
-  query("SELECT CAST((" + sql + ") AS BIGINT)", [&](std::span<const ColumnView> columns, size_t rows) {
-    if (rows > 0 && !columns[0].is_null(0)) value = columns[0].int64(0);
-  });
+  query("SELECT CAST((" + sql + ") AS BIGINT)",
+        [&](std::span<const ColumnView> columns, size_t rows) {
+          if (rows > 0 && !columns[0].is_null(0)) value = columns[0].int64(0);
+        });
   return value;
 }
 

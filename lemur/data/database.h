@@ -15,8 +15,8 @@ namespace lemur {
 enum class ColumnType { kBool, kInt64, kDouble, kText, kTimestamp, kBlob, kTextList, kOther };
 
 /// One column of a chunk of a result: typed views into DuckDB's own memory, valid until the next
-/// chunk. Reading as another type throws InternalError; a NULL's value is arbitrary. Statements cast
-/// what they select to one of the types but kOther.
+/// chunk. Reading as another type throws InternalError; a NULL's value is arbitrary. Statements
+/// cast what they select to one of the types but kOther.
 class ColumnView {
  public:
   bool is_null(size_t row) const;

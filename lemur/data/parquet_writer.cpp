@@ -74,9 +74,8 @@ ParquetWriter::ParquetWriter(const std::string& path, const std::vector<Column>&
     definition +=
         (definition.empty() ? "" : ", ") + sql_name(column.name) + " " + sql_type(column.type);
   impl_->database->execute("CREATE TABLE rows (" + definition + ")");
-  impl_->check(
-      duckdb_appender_create(static_cast<duckdb_connection>(impl_->database->connection()), nullptr,
-                             "rows", &impl_->appender));
+  impl_->check(duckdb_appender_create(static_cast<duckdb_connection>(impl_->database->connection()),
+                                      nullptr, "rows", &impl_->appender));
 }
 
 ParquetWriter::~ParquetWriter() {
