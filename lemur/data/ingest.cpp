@@ -1,82 +1,127 @@
 #include "lemur/data/ingest.h"
 
+#include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <thread>
 
 #include "lemur/base/error.h"
-#include "lemur/base/folder.h"
-#include "lemur/data/database.h"
+#include "lemur/data/ingest_content.h"
+#include "lemur/data/ingest_context.h"
+#include "lemur/data/ingest_events.h"
+#include "lemur/data/ingest_features.h"
+#include "lemur/data/ingest_histories.h"
 #include "lemur/data/ingest_tables.h"
-#include "lemur/data/ingest_writer.h"
 
 namespace lemur {
 namespace {
 
-/// Runs named stages one after the other and notes how long each took.
-class Stages {
- public:
-  Stages(const IngestOptions& options, nlohmann::json& summary)
-      : options_(options), summary_(summary) {}
+constexpr const char* kWhere = "ingest";
 
-  template <typename Work>
-  void run(const char* name, Work work) {
-    if (options_.progress) options_.progress(name, 0, 0);
-    auto start = std::chrono::steady_clock::now();
-    work();
-    summary_["seconds"][name] =
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+/// Runs a named stage and notes how long it took.
+template <typename Work>
+void run_stage(IngestContext& context, const char* name, const Work& work) {
+  context.report(name, 0);
+  auto start = std::chrono::steady_clock::now();
+  work();
+  std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  context.summary["seconds"][name] = seconds.count();
+}
+
+void check_distinct(const char* what, std::vector<std::string> names) {
+  std::ranges::sort(names);
+  auto twice = std::ranges::adjacent_find(names);
+  if (twice != names.end()) fail<InvalidArgument>(kWhere, "{} '{}' is given twice", what, *twice);
+}
+
+/// Checks what can be checked without the data.
+void check_options(const DataOptions& data) {
+  if (data.documents.empty() || data.events.empty())
+    fail<InvalidArgument>(kWhere, "data.documents and data.events are required");
+  if (data.columns.labels.empty())
+    fail<InvalidArgument>(kWhere, "data.columns.labels names no label");
+  if (data.columns.split.empty() && data.split.valid + data.split.test >= 1)
+    fail<InvalidArgument>(kWhere, "data.split leaves nothing for training: valid = {}, test = {}",
+                          data.split.valid, data.split.test);
+  auto names = [](const auto& items, auto name) {
+    std::vector<std::string> list;
+    for (const auto& item : items) list.push_back(name(item));
+    return list;
+  };
+  check_distinct("label", data.columns.labels);
+  check_distinct("text field", names(data.text, [](const auto& f) { return f.column; }));
+  check_distinct("feature",
+                 names(data.feature, [](const auto& f) { return f.of + " " + f.column; }));
+  check_distinct("history", names(data.history, [](const auto& h) { return h.name; }));
+  for (const CounterOptions& counter : data.counter) {
+    if (counter.by.empty()) fail<InvalidArgument>(kWhere, "a counter has no columns in 'by'");
+    if (std::ranges::find(data.columns.labels, counter.label) == data.columns.labels.end())
+      fail<InvalidArgument>(kWhere, "counter by {}: label '{}' is none of data.columns.labels: {}",
+                            fmt::join(counter.by, ", "), counter.label,
+                            fmt::join(data.columns.labels, ", "));
   }
+}
 
- private:
-  const IngestOptions& options_;
-  nlohmann::json& summary_;
-};
+void start_summary(IngestContext& context) {
+  const DataOptions& data = context.options.data;
+  context.summary["notes"] = nlohmann::json::array();
+  auto note = [&](const std::string& text) { context.summary["notes"].push_back(text); };
+  for (const auto& image : data.image)
+    note("image column '" + image.column + "' is left out: images are not encoded yet");
+  if (!data.queries.empty()) note("data.queries is left out: nothing uses the query log yet");
+}
+
+void start_schema(StoreSchema& schema, const DataOptions& data) {
+  for (const auto& field : data.text) schema.text.push_back({field.column, field.max_tokens});
+  schema.labels = data.columns.labels;
+  schema.has_queries = !data.columns.query.empty();
+  schema.has_requests = !data.columns.request.empty();
+}
+
+void run_stages(IngestContext& context) {
+  context.database.execute("SET file_search_path = " +
+                           sql_literal(std::filesystem::absolute(context.options.base).string()));
+  start_summary(context);
+  start_schema(context.schema, context.options.data);
+  declare_features(context);
+  IngestTables tables(context);
+  run_stage(context, "read documents", [&] { tables.read_documents(); });
+  run_stage(context, "read events", [&] { tables.read_events(); });
+  run_stage(context, "read actions", [&] { tables.read_actions(); });
+  run_stage(context, "number", [&] { tables.number_rows(), tables.cut_splits(); });
+  IngestContent content(context, tables);
+  run_stage(context, "vocabulary", [&] { content.write_vocabulary(); });
+  run_stage(context, "documents", [&] { content.write_documents(); });
+  run_stage(context, "queries", [&] { content.write_queries(); });
+  run_stage(context, "users", [&] { content.write_users(); });
+  run_stage(context, "features", [&] { write_document_features(context, tables); });
+  run_stage(context, "events", [&] { write_events(context, tables, content); });
+  run_stage(context, "histories", [&] { write_histories(context, tables); });
+}
 
 }  // namespace
 
 nlohmann::json ingest(const IngestOptions& given) {
   IngestOptions options = given;
   if (options.threads <= 0)
-    options.threads = static_cast<int64_t>(std::thread::hardware_concurrency());
-  if (options.data.documents.empty() || options.data.events.empty())
-    fail<InvalidArgument>("ingest", "data.documents and data.events are required");
-  nlohmann::json summary = {{"notes", nlohmann::json::array()}};
-  for (const auto& image : options.data.image)
-    summary["notes"].push_back("image column '" + image.column +
-                               "' is left out: images are not encoded yet");
-
+    options.threads = std::max<int64_t>(std::thread::hardware_concurrency(), 1);
+  check_options(options.data);
   FolderWriter folder(options.store);
-  std::string work = folder.file("work.duckdb").string();
+  const char* database_file = "work.duckdb";
+  nlohmann::json summary;
   StoreSchema schema;
   {
     Database database({.threads = options.threads,
                        .memory_limit_mb = options.memory_limit_mb,
                        .temporary_folder = folder.file("spill").string(),
-                       .file = work});
-    database.execute("SET file_search_path = " +
-                     sql_literal(std::filesystem::absolute(options.base).string()));
-    Stages stages(options, summary);
-    IngestTables tables(database, options.data, options.base, summary);
-    stages.run("read documents", [&] { tables.read_documents(); });
-    stages.run("read events", [&] { tables.read_events(); });
-    stages.run("number", [&] { tables.number_users_and_documents(), tables.cut_splits(); });
-    IngestWriter writer(database, options, tables, folder, summary);
-    stages.run("vocabulary", [&] { writer.write_vocabulary(); });
-    stages.run("documents", [&] { writer.write_documents(); });
-    stages.run("queries", [&] { writer.write_queries(); });
-    stages.run("users", [&] { writer.write_users(); });
-    stages.run("counters", [&] { writer.compute_counters(); });
-    stages.run("features", [&] { writer.write_document_features(); });
-    stages.run("events", [&] { writer.write_events(); });
-    stages.run("histories", [&] { writer.write_histories(); });
-    schema = writer.schema();
+                       .file = folder.file(database_file).string()});
+    IngestContext context{options, database, folder};
+    run_stages(context);
+    summary = std::move(context.summary);
+    schema = std::move(context.schema);
   }
-  for (const char* leftover : {"work.duckdb", "work.duckdb.wal", "spill"})
+  for (const char* leftover : {database_file, "work.duckdb.wal", "spill"})
     std::filesystem::remove_all(folder.file(leftover));
-  summary["documents"]["kept"] = schema.num_documents;
-  summary["users"] = schema.num_users;
-  summary["queries"] = schema.num_queries;
   folder.publish({{"format", "lemur sample store"},
                   {"version", SampleStore::kVersion},
                   {"schema", schema.to_json()},

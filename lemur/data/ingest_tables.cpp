@@ -1,253 +1,283 @@
 #include "lemur/data/ingest_tables.h"
 
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
 #include "lemur/base/error.h"
 
 namespace lemur {
 namespace {
 
 constexpr const char* kWhere = "ingest";
+constexpr size_t kMaxSplits = 100;  // counters open files per split
 
-std::string as_text(const std::string& column) {
-  return "CAST(" + sql_name(column) + " AS VARCHAR)";
-}
-
-/// 0 or 1 of a label in any spelling, NULL for anything else.
-std::string label_sql(const std::string& column) {
-  return "CASE lower(trim(" + as_text(column) +
-         ")) WHEN '0' THEN 0 WHEN '0.0' THEN 0 WHEN 'false' THEN 0 WHEN '1' THEN 1 WHEN '1.0' THEN "
-         "1 WHEN 'true' THEN 1 END";
+std::string list_of(const std::set<std::string>& columns) {
+  std::string list;
+  for (const std::string& column : columns) list += ", " + sql_name(column);
+  return list;
 }
 
 }  // namespace
 
-IngestTables::IngestTables(Database& database, const DataOptions& options,
-                           const std::filesystem::path& base, nlohmann::json& summary)
-    : database_(database),
-      options_(options),
-      summary_(summary),
-      documents_(database, options.documents, base),
-      events_(database, options.events, base) {
-  if (!options.actions.empty()) actions_.emplace_back(database, options.actions, base);
+IngestTables::IngestTables(IngestContext& context)
+    : context_(context),
+      database_(context.database),
+      options_(context.options.data),
+      documents_(database_, options_.documents, context.options.base),
+      events_(database_, options_.events, context.options.base) {
+  const ColumnsOptions& columns = options_.columns;
+  documents_.column(columns.document);
+  for (const auto& field : options_.text) document_columns_.insert(field.column);
+  for (const auto& field : options_.image) documents_.column(field.column);
+  for (const std::string& column : {columns.document, columns.user, columns.time})
+    events_.column(column);
+  for (const std::string& column : {columns.split, columns.request, columns.query, columns.weight})
+    if (!column.empty()) events_.column(column);
+  for (const std::string& label : columns.labels) events_.column(label);
+  for (const auto& feature : options_.feature)
+    (feature.of == "document" ? document_columns_ : event_columns_).insert(feature.column);
+  for (const auto& counter : options_.counter)
+    for (const std::string& column : counter.by)
+      (events_.has(column) ? event_columns_ : document_columns_).insert(column);
+  for (const std::string& column : document_columns_) documents_.column(column);
+  for (const std::string& column : event_columns_) events_.column(column);
+  for (const auto& history : options_.history)
+    for (const std::string& column : events_.mentioned(history.where))
+      if (std::ranges::find(columns.labels, column) == columns.labels.end())
+        event_columns_.insert(column);
+  if (options_.actions.empty()) return;
+  actions_.emplace_back(database_, options_.actions, context.options.base);
+  for (const std::string& column : {columns.document, columns.user, columns.time, columns.action})
+    actions_.front().column(column);
 }
 
-void IngestTables::check_first(const std::string& table, const IngestSource& source,
-                               const std::string& condition, const std::string& column,
-                               const std::string& value, const std::string& expected) {
-  std::string sql = "SELECT __row, coalesce(CAST(" + value + " AS VARCHAR), 'NULL') FROM " + table +
-                    " WHERE " + condition + " ORDER BY __row LIMIT 1";
-  database_.query(sql, [&](std::span<const ColumnView> columns, size_t rows) {
-    if (rows > 0)
-      fail<DataError>(kWhere, "{}: column '{}' holds {} at row {}; expected {}", source.name(),
-                      column, columns[1].text(0), columns[0].int64(0), expected);
-  });
+void IngestTables::run_checks(const std::string& table, const IngestSource& source,
+                              const std::vector<Check>& checks) const {
+  std::string columns;
+  for (const Check& check : checks)
+    columns +=
+        fmt::format("{}min(__row) FILTER (WHERE {})", columns.empty() ? "" : ", ", check.fault);
+  std::vector<int64_t> rows;
+  database_.query("SELECT " + columns + " FROM " + table,
+                  [&](std::span<const ColumnView> view, size_t) {
+                    for (const ColumnView& row : view)
+                      rows.push_back(row.is_null(0) ? -1 : row.int64(0));
+                  });
+  for (size_t i = 0; i < checks.size(); ++i)
+    if (rows[i] >= 0) source.fail_at(checks[i].column, rows[i], "expected " + checks[i].expected);
 }
 
-std::string IngestTables::time_sql(const IngestSource& source) const {
-  const ColumnInfo& info = source.column(options_.columns.time);
-  std::string column = sql_name(info.name);
-  auto from_number = [](const std::string& number) {
-    // Seconds of any date stay below 1e11, milliseconds of any date since 1973 above.
-    return "CASE WHEN abs(" + number + ") < 100000000000 THEN " + number + " * 1000 ELSE " +
-           number + " END";
-  };
-  if (info.sql_type.starts_with("TIMESTAMP") || info.sql_type == "DATE")
-    return "epoch_ms(CAST(" + column + " AS TIMESTAMP))";
-  std::string number = "TRY_CAST(" + column + " AS BIGINT)";
-  return "coalesce(" + from_number(number) + ", epoch_ms(TRY_CAST(" + as_text(info.name) +
-         " AS TIMESTAMP)))";
+IngestTables::Check IngestTables::number_check(const IngestSource& source,
+                                               const std::string& column) {
+  std::string text = source.text_sql(column), number = source.number_sql(column);
+  return {"coalesce(" + text + ", '') <> '' AND (" + number + " IS NULL OR NOT isfinite(" + number +
+              "))",
+          column, "a finite number"};
+}
+
+std::vector<IngestTables::Check> IngestTables::id_checks() const {
+  const ColumnsOptions& columns = options_.columns;
+  return {{"coalesce(__user, '') = ''", columns.user, "an ID"},
+          {"coalesce(__document, '') = ''", columns.document, "an ID"},
+          {"__time IS NULL", columns.time, "a timestamp, milliseconds or seconds"}};
 }
 
 void IngestTables::read_documents() {
-  const auto& columns = options_.columns;
-  documents_.require(columns.document);
-  for (const auto& field : options_.text) documents_.require(field.column);
-  for (const auto& field : options_.image) documents_.require(field.column);
+  const std::string& id = options_.columns.document;
+  documents_.materialize("documents",
+                         ", " + documents_.text_sql(id) + " AS __id" + list_of(document_columns_));
+  std::vector<Check> checks = {{"coalesce(__id, '') = ''", id, "an ID"}};
   for (const auto& feature : options_.feature)
-    if (feature.of == "document") documents_.require(feature.column);
-  database_.execute("CREATE TABLE documents AS SELECT row_number() OVER () - 1 AS __row, " +
-                    as_text(columns.document) + " AS __id, * FROM " + documents_.sql());
-  if (database_.query_int64("SELECT count(*) FROM documents") == 0)
-    fail<DataError>(kWhere, "{} has no rows", documents_.name());
-  check_first("documents", documents_, "__id IS NULL", columns.document, "__id", "an ID");
+    if (feature.of == "document" && feature.kind == "number")
+      checks.push_back(number_check(documents_, feature.column));
+  run_checks("documents", documents_, checks);
+  check_duplicates();
+  context_.summary["documents"]["rows"] = database_.query_int64("SELECT count(*) FROM documents");
+}
+
+void IngestTables::check_duplicates() const {
+  int64_t first = -1, second = -1;
   database_.query(
-      "SELECT __id, min(__row), max(__row) FROM documents GROUP BY __id HAVING count(*) > 1 ORDER "
-      "BY min(__row) LIMIT 1",
+      "SELECT min(__row), max(__row) FROM documents GROUP BY __id HAVING count(*) > 1 ORDER BY 1 "
+      "LIMIT 1",
       [&](std::span<const ColumnView> view, size_t rows) {
-        if (rows > 0)
-          fail<DataError>(
-              kWhere,
-              "{}: column '{}' holds {} at row {} and again at row {}; a document has one row",
-              documents_.name(), columns.document, view[0].text(0), view[1].int64(0),
-              view[2].int64(0));
+        if (rows > 0) first = view[0].int64(0), second = view[1].int64(0);
       });
-  summary_["documents"]["rows"] = database_.query_int64("SELECT count(*) FROM documents");
+  if (first >= 0)
+    documents_.fail_at(
+        options_.columns.document, second,
+        fmt::format("row {} holds it too; expected one row for each document", first));
 }
 
 void IngestTables::read_events() {
-  const auto& columns = options_.columns;
-  for (const std::string& column : {columns.document, columns.user, columns.time})
-    events_.require(column);
-  for (const std::string& column : {columns.split, columns.request, columns.query, columns.weight})
-    if (!column.empty()) events_.require(column);
-  for (const std::string& label : columns.labels) events_.require(label);
-  for (const auto& feature : options_.feature)
-    if (feature.of != "document") events_.require(feature.column);
-
-  std::string replaced, typed;
-  for (size_t k = 0; k < columns.labels.size(); ++k) {
-    typed += fmt::format(", {} AS __label_{}", label_sql(columns.labels[k]), k);
-  }
-  auto optional_text = [](const std::string& column) {
-    return column.empty() ? std::string("CAST(NULL AS VARCHAR)") : as_text(column);
+  const ColumnsOptions& columns = options_.columns;
+  auto optional_text = [&](const std::string& column) {
+    return column.empty() ? std::string("CAST(NULL AS VARCHAR)") : events_.text_sql(column);
   };
-  database_.execute(
-      "CREATE TABLE raw_events AS SELECT row_number() OVER () - 1 AS __row, " +
-      as_text(columns.user) + " AS __user, " + as_text(columns.document) + " AS __document, " +
-      time_sql(events_) + " AS __time, " +
-      (columns.weight.empty() ? "1.0::DOUBLE"
-                              : "TRY_CAST(" + sql_name(columns.weight) + " AS DOUBLE)") +
-      " AS __weight, " + optional_text(columns.query) + " AS __query, " +
-      optional_text(columns.request) + " AS __request, " + optional_text(columns.split) +
-      " AS __split" + typed + ", * FROM " + events_.sql());
-  int64_t rows = database_.query_int64("SELECT count(*) FROM raw_events");
-  if (rows == 0) fail<DataError>(kWhere, "{} has no rows", events_.name());
-  check_first("raw_events", events_, "__user IS NULL", columns.user, "__user", "an ID");
-  check_first("raw_events", events_, "__document IS NULL", columns.document, "__document", "an ID");
-  check_first("raw_events", events_, "__time IS NULL", columns.time, sql_name(columns.time),
-              "a timestamp, milliseconds or seconds");
+  std::string labels;
   for (size_t k = 0; k < columns.labels.size(); ++k)
-    check_first("raw_events", events_, fmt::format("__label_{} IS NULL", k), columns.labels[k],
-                sql_name(columns.labels[k]), "0 or 1");
+    labels += fmt::format(", {} AS __label_{}", events_.label_sql(columns.labels[k]), k);
+  events_.materialize(
+      "raw_events",
+      ", " + events_.text_sql(columns.user) + " AS __user, " + events_.text_sql(columns.document) +
+          " AS __document, " + events_.time_sql(columns.time) + " AS __time, " +
+          (columns.weight.empty() ? "CAST(1 AS DOUBLE)" : events_.number_sql(columns.weight)) +
+          " AS __weight, " + optional_text(columns.query) + " AS __query, " +
+          optional_text(columns.request) + " AS __request, " + optional_text(columns.split) +
+          " AS __split" + labels + list_of(event_columns_));
+  std::vector<Check> checks = id_checks();
+  for (size_t k = 0; k < columns.labels.size(); ++k)
+    checks.push_back({fmt::format("__label_{} IS NULL", k), columns.labels[k], "0 or 1"});
   if (!columns.weight.empty())
-    check_first("raw_events", events_, "__weight IS NULL OR NOT isfinite(__weight) OR __weight < 0",
-                columns.weight, sql_name(columns.weight), "a finite number of at least 0");
+    checks.push_back({"__weight IS NULL OR NOT isfinite(__weight) OR __weight < 0", columns.weight,
+                      "a finite number of at least 0"});
   if (!columns.split.empty())
-    check_first("raw_events", events_, "__split IS NULL", columns.split, "__split",
-                "the name of a split");
+    checks.push_back({"coalesce(__split, '') = ''", columns.split, "the name of a split"});
   if (!columns.request.empty())
-    check_first("raw_events", events_, "__request IS NULL", columns.request, "__request", "an ID");
-  summary_["events"]["rows"] = rows;
-  read_actions();
+    checks.push_back({"coalesce(__request, '') = ''", columns.request, "an ID"});
+  for (const auto& feature : options_.feature)
+    if (feature.of != "document" && feature.kind == "number")
+      checks.push_back(number_check(events_, feature.column));
+  run_checks("raw_events", events_, checks);
+  context_.summary["events"]["rows"] = database_.query_int64("SELECT count(*) FROM raw_events");
 }
 
 void IngestTables::read_actions() {
-  if (actions_.empty()) return;
-  const auto& columns = options_.columns;
+  if (!has_actions()) return;
+  const ColumnsOptions& columns = options_.columns;
   const IngestSource& source = actions_.front();
-  for (const std::string& column : {columns.document, columns.user, columns.time, columns.action})
-    source.require(column);
-  database_.execute("CREATE TABLE raw_actions AS SELECT row_number() OVER () - 1 AS __row, " +
-                    as_text(columns.user) + " AS __user, " + as_text(columns.document) +
-                    " AS __document, " + time_sql(source) + " AS __time, " +
-                    as_text(columns.action) + " AS __action, * FROM " + source.sql());
-  check_first("raw_actions", source, "__user IS NULL", columns.user, "__user", "an ID");
-  check_first("raw_actions", source, "__document IS NULL", columns.document, "__document", "an ID");
-  check_first("raw_actions", source, "__time IS NULL", columns.time, sql_name(columns.time),
-              "a timestamp, milliseconds or seconds");
-  check_first("raw_actions", source, "__action IS NULL", columns.action, "__action",
-              "the name of an action");
-  summary_["actions"]["rows"] = database_.query_int64("SELECT count(*) FROM raw_actions");
+  source.materialize("raw_actions", ", " + source.text_sql(columns.user) + " AS __user, " +
+                                        source.text_sql(columns.document) + " AS __document, " +
+                                        source.time_sql(columns.time) + " AS __time, " +
+                                        source.text_sql(columns.action) + " AS __action, *");
+  std::vector<Check> checks = id_checks();
+  checks.push_back({"coalesce(__action, '') = ''", columns.action, "the name of an action"});
+  run_checks("raw_actions", source, checks);
+  context_.summary["actions"]["rows"] = database_.query_int64("SELECT count(*) FROM raw_actions");
 }
 
-void IngestTables::number_users_and_documents() {
-  const char* more =
-      actions_.empty() ? "" : " UNION ALL SELECT __row, __user, __document FROM raw_actions";
-  std::string all = std::string("(SELECT __row, __user, __document FROM raw_events") + more + ")";
-  std::string unknown =
-      "SELECT __document AS id, min(__row) AS first_row, count(*) AS times FROM " + all +
-      " WHERE __document NOT IN (SELECT __id FROM documents) GROUP BY 1";
-  database_.execute("CREATE TABLE unknown_documents AS " + unknown);
-  int64_t count = database_.query_int64("SELECT count(*) FROM unknown_documents");
-  if (count > 0 && options_.unknown_documents == "error") {
-    database_.query("SELECT id, first_row FROM unknown_documents ORDER BY first_row LIMIT 1",
-                    [&](std::span<const ColumnView> view, size_t rows) {
-                      if (rows > 0)
-                        fail<DataError>(
-                            kWhere,
-                            "{}: column '{}' holds {} at row {}, a document that {} lacks ({} such "
-                            "documents); data.unknown_documents = \"keep\" keeps them",
-                            events_.name(), options_.columns.document, view[0].text(0),
-                            view[1].int64(0), documents_.name(), count);
-                    });
-  }
-  summary_["documents"]["unknown"] = count;
-  summary_["documents"]["events_of_unknown"] = database_.query_int64(
-      "SELECT count(*) FROM raw_events WHERE __document IN (SELECT id FROM unknown_documents)");
+void IngestTables::count_unknown(const std::string& table, const IngestSource& source) {
+  int64_t first = -1, rows = 0;
+  database_.query("SELECT min(__row), count(*) FROM " + table +
+                      " e ANTI JOIN documents d ON d.__id = e.__document",
+                  [&](std::span<const ColumnView> view, size_t) {
+                    first = view[0].is_null(0) ? -1 : view[0].int64(0);
+                    rows = view[1].int64(0);
+                  });
+  if (rows > 0 && options_.unknown_documents == "error")
+    source.fail_at(options_.columns.document, first,
+                   fmt::format("{} lacks this document ({} such rows); "
+                               "data.unknown_documents = \"keep\" keeps them without content",
+                               documents_.name(), rows));
+  context_.summary[table == "raw_events" ? "events" : "actions"]["of_unknown_documents"] = rows;
+}
+
+void IngestTables::number_rows() {
+  count_unknown("raw_events", events_);
+  if (has_actions()) count_unknown("raw_actions", actions_.front());
+  // Documents and users of actions alone come behind those of events. One integer orders them:
+  // DuckDB can spill the minimum of an integer, not that of a row of two.
+  std::string all = "(SELECT __row AS __order, __user, __document FROM raw_events";
+  if (has_actions())
+    all += " UNION ALL SELECT (1::BIGINT << 62) + __row, __user, __document FROM raw_actions";
+  all += ")";
+  auto number = [&](const std::string& table, const std::string& id, const std::string& from,
+                    const std::string& offset) {
+    database_.execute("CREATE TABLE " + table + " AS SELECT id, " + offset +
+                      "row_number() OVER (ORDER BY first) - 1 AS number FROM (SELECT " + id +
+                      " AS id, min(__order) AS first FROM " + from + " GROUP BY 1)");
+  };
+  number("unknown_documents", "__document",
+         all + " e ANTI JOIN documents d ON d.__id = e.__document",
+         "(SELECT count(*) FROM documents) + ");
   database_.execute(
       "CREATE TABLE document_numbers AS SELECT __id AS id, __row AS number FROM documents UNION "
-      "ALL "
-      "SELECT id, (SELECT count(*) FROM documents) + row_number() OVER (ORDER BY first_row, id) - "
-      "1 FROM unknown_documents");
-  database_.execute(
-      "CREATE TABLE user_numbers AS SELECT __user AS id, row_number() OVER (ORDER BY min(__row), "
-      "__user) - 1 AS number FROM " +
-      all + " GROUP BY __user");
+      "ALL SELECT id, number FROM unknown_documents");
+  number("users", "__user", all, "");
+  number("raw_queries", "__query",
+         "(SELECT __row AS __order, __query FROM raw_events WHERE __query IS NOT NULL)", "");
+  context_.summary["documents"]["unknown"] =
+      database_.query_int64("SELECT count(*) FROM unknown_documents");
+  for (const char* table : {"document_numbers", "users", "raw_queries"})
+    if (database_.query_int64(std::string("SELECT count(*) FROM ") + table) >= kNone)
+      fail<DataError>(kWhere, "more than {} {}", kNone - 1, table);
+}
+
+std::string IngestTables::split_by_time() const {
+  int64_t rows = database_.query_int64("SELECT count(*) FROM raw_events");
+  // The n-th time in order, by bisection: bounded memory, which a sort with an offset has not.
+  auto nth_time = [&](int64_t n) {
+    int64_t low = database_.query_int64("SELECT min(__time) FROM raw_events");
+    int64_t high = database_.query_int64("SELECT max(__time) FROM raw_events");
+    while (low < high) {
+      int64_t middle = std::midpoint(low, high);
+      int64_t count = database_.query_int64(
+          fmt::format("SELECT count(*) FROM raw_events WHERE __time <= {}", middle));
+      if (count > n)
+        high = middle;
+      else
+        low = middle + 1;
+    }
+    return low;
+  };
+  // Events of one time stay together: those later than the last one of the splits before.
+  auto condition = [&](double share) -> std::string {
+    int64_t before = rows - std::llround(static_cast<double>(rows) * share);
+    if (before >= rows) return "false";
+    if (before <= 0) return "true";
+    return fmt::format("__time > {}", nth_time(before - 1));
+  };
+  const SplitOptions& split = options_.split;
+  return "CASE WHEN " + condition(split.test) + " THEN 'test' WHEN " +
+         condition(split.test + split.valid) + " THEN 'valid' ELSE 'train' END";
 }
 
 void IngestTables::cut_splits() {
-  if (options_.columns.split.empty()) {
-    // Events of one time stay together: a split begins with a time, not with a row.
-    auto time_at = [&](double share) {
-      return database_.query_int64(fmt::format(
-          "SELECT CAST(quantile_disc(__time, {:.12f}) AS BIGINT) FROM raw_events", share));
-    };
-    double test = options_.split.test, valid = options_.split.valid;
-    int64_t first_test = time_at(1 - test), first_valid = time_at(1 - test - valid);
-    std::string of_time = "CASE";
-    if (test > 0) of_time += fmt::format(" WHEN __time > {} THEN 'test'", first_test);
-    if (valid > 0) of_time += fmt::format(" WHEN __time > {} THEN 'valid'", first_valid);
-    if (test + valid > 0) {
-      database_.execute("UPDATE raw_events SET __split = " + of_time + " ELSE 'train' END");
-    } else {
-      database_.execute("UPDATE raw_events SET __split = 'train'");
-    }
-  }
-  database_.execute(
-      "CREATE TABLE splits AS SELECT __split AS name, row_number() OVER (ORDER BY CASE __split "
-      "WHEN 'train' THEN 0 WHEN 'valid' THEN 1 WHEN 'test' THEN 2 "
-      "ELSE 3 END, __split) - 1 AS number, count(*) AS rows FROM raw_events GROUP BY 1");
+  database_.execute(options_.columns.split.empty()
+                        ? "CREATE VIEW events AS SELECT * REPLACE (" + split_by_time() +
+                              " AS __split) FROM raw_events"
+                        : "CREATE VIEW events AS SELECT * FROM raw_events");
+  uint64_t begin = 0;
+  auto& splits = context_.schema.splits;
+  database_.query(
+      "SELECT __split, count(*) FROM events GROUP BY 1 ORDER BY CASE __split WHEN 'train' THEN 0 "
+      "WHEN 'valid' THEN 1 WHEN 'test' THEN 2 ELSE 3 END, 1",
+      [&](std::span<const ColumnView> view, size_t rows) {
+        for (size_t row = 0; row < rows; ++row) {
+          auto count = static_cast<uint64_t>(view[1].int64(row));
+          splits.push_back({std::string(view[0].text(row)), begin, begin + count});
+          begin += count;
+          if (splits.size() > kMaxSplits)
+            fail<DataError>(kWhere, "{}: column '{}' names more than {} splits", events_.name(),
+                            options_.columns.split, kMaxSplits);
+        }
+      });
+  context_.schema.num_events = begin;
+  for (const char* name : {"train", "valid", "test"})
+    if (std::ranges::find(splits, name, &StoreSchema::Split::name) == splits.end())
+      context_.summary["notes"].push_back(fmt::format("there is no event in split '{}'", name));
 }
 
-std::string IngestTables::history_sql(size_t history) const {
-  const HistoryOptions& options = options_.history[history];
-  std::string condition = options.where.empty() ? "true" : "(" + options.where + ")";
-  std::string action = "CASE";
-  for (size_t k = 0; k < options_.columns.labels.size(); ++k)
-    action +=
-        fmt::format(" WHEN __label_{} = 1 THEN {}", k, sql_literal(options_.columns.labels[k]));
-  action += " ELSE 'impression' END";
-  std::string labels;
-  for (size_t k = 0; k < options_.columns.labels.size(); ++k)
-    labels += fmt::format("{}__label_{} AS {}", k > 0 ? ", " : "", k,
-                          sql_name(options_.columns.labels[k]));
-  std::string past = "SELECT __user, __document, __time, __row, " + action +
-                     " AS __action, 0 AS __source FROM (SELECT * REPLACE (" + labels +
-                     ") FROM raw_events) WHERE " + condition;
-  if (!actions_.empty()) {
-    // A condition that the actions table cannot answer (a label, say) selects none of its rows.
-    std::string more =
-        "SELECT __user, __document, __time, __row, __action, 1 AS __source FROM raw_actions "
-        "WHERE " +
-        condition;
-    try {
-      database_.describe(more);
-      past += " UNION ALL " + more;
-    } catch (const DataError&) {
-      summary_["notes"].push_back(
-          "history '" + options.name +
-          "' takes nothing from actions: its condition does not fit their columns");
-    }
-  }
-  std::string sql = "SELECT u.number, p.__time, d.number, p.__action FROM (" + past +
-                    ") p JOIN user_numbers u ON u.id = p.__user JOIN document_numbers d ON d.id = "
-                    "p.__document ORDER BY 1, 2, p.__source, p.__row";
-  try {
-    database_.describe(sql);
-  } catch (const DataError& error) {
-    fail<InvalidArgument>(kWhere, "history '{}': where = \"{}\": {}", options.name, options.where,
-                          error.what());
-  }
-  return sql;
+void IngestTables::query_documents(
+    const std::string& columns,
+    const std::function<void(std::span<const ColumnView>, size_t)>& consume) const {
+  // A scan without a sort keeps the order of insertion.
+  int64_t next = 0;
+  database_.query("SELECT __row" + columns + " FROM documents d",
+                  [&](std::span<const ColumnView> view, size_t rows) {
+                    for (size_t row = 0; row < rows; ++row)
+                      ensure(view[0].int64(row) == next++, kWhere, "documents come in their order");
+                    consume(view.subspan(1), rows);
+                  });
+}
+
+void IngestTables::query_unknown_documents(
+    const std::function<void(std::string_view)>& consume) const {
+  database_.query("SELECT id FROM unknown_documents ORDER BY number",
+                  [&](std::span<const ColumnView> view, size_t rows) {
+                    for (size_t row = 0; row < rows; ++row) consume(view[0].text(row));
+                  });
 }
 
 }  // namespace lemur

@@ -2,52 +2,69 @@
 #pragma once
 
 #include <filesystem>
-#include <nlohmann/json.hpp>
+#include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
-#include "lemur/base/options.h"
-#include "lemur/data/database.h"
+#include "lemur/data/ingest_context.h"
 #include "lemur/data/ingest_source.h"
 
 namespace lemur {
 
-/// Fills these tables, each step throwing for bad input as ingest() says:
-///   documents: row, id, text_<i>, plus the input's columns; in the order of the input, unknown
-///   documents of events behind them events:    row, user, document (texts), time_ms, label_<k>,
-///   weight, query, request, split, plus the input's columns users:     user, number;  splits:
-///   split, number (train, valid, test, then others by name) past:      user, document (numbers),
-///   time_ms, action, row, source, of history <h>
+/// Creates these tables; every step throws for bad input as ingest() says:
+///   documents         __row, __id, the columns that the configuration names; as in the input
+///   raw_events        __row, __user, __document, __query, __request, __split (texts), __time (ms),
+///                     __label_<k>, __weight, the other columns that the configuration names
+///   events            raw_events with __split also where time cuts the splits
+///   raw_actions       __row, __user, __document, __action (texts), __time, all of the input's
+///   document_numbers  id, number: as in documents, unknown documents of events behind them
+///   users, raw_queries  id, number: distinct, in the order of their first row
 class IngestTables {
  public:
-  IngestTables(Database& database, const DataOptions& options, const std::filesystem::path& base,
-               nlohmann::json& summary);
+  /// Opens the sources and checks that they have the columns that the configuration names.
+  explicit IngestTables(IngestContext& context);
 
   void read_documents();
   void read_events();
-  void number_users_and_documents();
+  void read_actions();
+  void number_rows();
+  /// Fills the schema's splits.
   void cut_splits();
 
-  /// SQL of history h: columns user_number, time_ms, document_number, action (name), in order of
-  /// user, time, row.
-  std::string history_sql(size_t history) const;
+  /// Streams `columns` (SQL) of documents in their order.
+  void query_documents(const std::string& columns,
+                       const std::function<void(std::span<const ColumnView> columns,
+                                                size_t num_rows)>& consume) const;
+  /// Streams the IDs of the unknown documents in their order.
+  void query_unknown_documents(const std::function<void(std::string_view id)>& consume) const;
 
-  /// SQL expression of the number of an event's or action's name.
   const IngestSource& documents() const { return documents_; }
   const IngestSource& events() const { return events_; }
+  bool has_actions() const { return !actions_.empty(); }
+  /// Names of the input's columns that raw_events holds as they are.
+  const std::set<std::string>& event_columns() const { return event_columns_; }
 
  private:
-  void check_first(const std::string& table, const IngestSource& source,
-                   const std::string& condition, const std::string& column,
-                   const std::string& value, const std::string& expected);
-  std::string time_sql(const IngestSource& source) const;
-  void read_actions();
+  /// What must not hold of any row.
+  struct Check {
+    std::string fault;  ///< SQL condition
+    std::string column, expected;
+  };
+  void run_checks(const std::string& table, const IngestSource& source,
+                  const std::vector<Check>& checks) const;
+  static Check number_check(const IngestSource& source, const std::string& column);
+  std::vector<Check> id_checks() const;
+  void check_duplicates() const;
+  void count_unknown(const std::string& table, const IngestSource& source);
+  std::string split_by_time() const;
 
+  IngestContext& context_;
   Database& database_;
   const DataOptions& options_;
-  nlohmann::json& summary_;
   IngestSource documents_, events_;
   std::vector<IngestSource> actions_;  // none or one
+  std::set<std::string> document_columns_, event_columns_;
 };
 
 }  // namespace lemur
