@@ -213,6 +213,25 @@ TEST(Training, EvaluationLeavesTheModelAsItWasAndEncodesWhatIsMissing) {
     ASSERT_NEAR(first.scores[i], second.scores[i], 1e-5) << "the batch's size does not matter";
 }
 
+TEST(Training, FreshEvaluationReadsNothingFromTheBank) {
+  SampleStore store(shared_world().folder.path() / "store");
+  Options options = shared_world().options;
+  options.bank.fresh_evaluation = true;
+  Bench bench(options, store);
+  BatchLoader loader(store, {.batch_size = 128});
+  std::optional<Batch> batch = loader.next();
+  bench.step.run(*batch, 1, 1);
+  Evaluation before = Evaluator(store, bench.state, 100).run("valid");
+  std::vector<uint64_t> keys;
+  for (uint32_t document : batch->documents) keys.push_back(store.document_keys()[document]);
+  std::vector<int32_t> rows(keys.size());
+  bench.state.bank->write(keys, torch::ones({std::ssize(keys), options.model.representation_width}),
+                          2, rows);
+  EXPECT_EQ(Evaluator(store, bench.state, 100).run("valid").scores, before.scores);
+  bench.state.options.bank.fresh_evaluation = false;
+  EXPECT_NE(Evaluator(store, bench.state, 100).run("valid").scores, before.scores);
+}
+
 TEST(Training, LearnsNothingFromLabelsThatMeanNothing) {
   // Labels drawn by a hash of the row; half of the events are the test, so that chance stays below
   // 0.02.

@@ -272,7 +272,7 @@ struct ModelOptions {
 };
 
 struct BankOptions {
-  bool enabled = true;
+  bool enabled = true, fresh_evaluation = false;
   double forward = 1, backward = 1;
 
   template <typename V>
@@ -286,6 +286,10 @@ struct BankOptions {
       "Share q of the batch's distinct documents that run the encoder's backward pass; at most "
       "forward.",
       Range{0, 1});
+    v("fresh_evaluation", fresh_evaluation,
+      "Evaluations encode every document that they need with the encoder at hand, as where all "
+      "documents are encoded before a model is published; false: they read the bank, as old as it "
+      "is, and encode only what it lacks.");
   }
 };
 

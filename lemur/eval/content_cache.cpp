@@ -16,7 +16,8 @@ ContentCache::ContentCache(const SampleStore& store, ModelState& state)
       state_(state),
       empty_(state.model->representation_width()),
       fresh_(state.model->representation_width()),
-      stored_documents_(store, state.bank ? *state.bank : empty_),
+      stored_documents_(store,
+                        state.bank && !state.options.bank.fresh_evaluation ? *state.bank : empty_),
       fresh_documents_(store, fresh_) {}
 
 StoredContent ContentCache::documents(std::span<const uint32_t> documents) {

@@ -1,5 +1,5 @@
-// Representations at evaluation time: the bank's, and of documents that it lacks, encoded when they
-// are first needed.
+// Representations at evaluation time: the bank's, and of documents that it lacks (or of all, with
+// bank.fresh_evaluation), encoded when they are first needed.
 #pragma once
 
 #include <span>
@@ -18,7 +18,7 @@ class ContentCache {
  public:
   ContentCache(const SampleStore& store, ModelState& state);
 
-  /// Returns [n, r] of distinct documents, encoding the missing ones.
+  /// Returns [n, r] of distinct documents, encoding those that are not at hand.
   StoredContent documents(std::span<const uint32_t> documents);
 
   int64_t num_encoded() const { return fresh_.size(); }

@@ -2,6 +2,8 @@
 
 #include <torch/torch.h>
 
+#include <cmath>
+
 #include "lemur/base/error.h"
 #include "lemur/kernels/packed_attention.h"
 #include "lemur/kernels/row_check.h"
@@ -82,8 +84,11 @@ torch::Tensor EncoderImpl::forward(const torch::Tensor& tokens, const torch::Ten
   const torch::Tensor first = starts.slice(0, 0, -1);
   if ((starts.slice(0, 1) == first).any().item<bool>())
     fail<InvalidArgument>(kWhere, "a text has no token; each needs at least its first one");
+  // Words weigh sqrt(d) (Vaswani et al. 2017, 3.4): otherwise what all texts share, positions and
+  // types, drowns the words of an untrained encoder, and SQDC begins with equal vectors.
   torch::Tensor x =
-      word_embedding_(checked_index(kWhere, "token", tokens, total, 0, options_.vocabulary)) +
+      word_embedding_(checked_index(kWhere, "token", tokens, total, 0, options_.vocabulary)) *
+          std::sqrt(static_cast<double>(options_.width)) +
       position_embedding_(
           checked_index(kWhere, "position", positions, total, 0, options_.max_length)) +
       type_embedding_(checked_index(kWhere, "type", types, total, 0, options_.types));

@@ -44,6 +44,7 @@ max_tokens = 8
 [[data.feature]]
 column = "document"
 of = "document"
+admit_after = 50
 [[data.feature]]
 column = "author"
 of = "document"
@@ -53,6 +54,7 @@ of = "document"
 [[data.feature]]
 column = "user"
 of = "user"
+admit_after = 200
 [[data.feature]]
 column = "position"
 of = "context"
@@ -72,20 +74,26 @@ vocabulary = 8000
 [model]
 representation_width = 64
 encoder_width = 64
-document_layers = 2
+document_layers = 1
 query_layers = 1
 tokens = 8
 token_width = 64
+temperature = 10
+alignment_weight = 1
+negatives = "all"
 
 [bank]
 forward = 0.2
 backward = 0.2
+fresh_evaluation = true
 
 [train]
-epochs = 2
+epochs = 3
 batch_size = 512
 order = "time"
-metric = "qauc"
+schedule = "cosine"
+average_decay = 0.99
+metric = "auc"
 )";
 
 nlohmann::ordered_json to_json(const WorldSummary& s) {
