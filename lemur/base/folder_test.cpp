@@ -1,36 +1,19 @@
 #include "lemur/base/folder.h"
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <fstream>
-#include <functional>
 #include <nlohmann/json.hpp>
 
-#include "lemur/base/error.h"
+#include "lemur/base/testing.h"
 
 namespace lemur {
 namespace {
 
 namespace fs = std::filesystem;
 
-std::string data_error(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const DataError& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
-}
-
 class FolderTest : public ::testing::Test {
  protected:
-  FolderTest() {
-    std::string name = (fs::temp_directory_path() / "lemur-folder-XXXXXX").string();
-    root_ = ::mkdtemp(name.data());
-  }
-  ~FolderTest() override { fs::remove_all(root_); }
-
   /// Publishes a folder with the files "a" and "b".
   void publish(const std::string& a, const std::string& b) {
     FolderWriter writer(folder());
@@ -45,7 +28,8 @@ class FolderTest : public ::testing::Test {
     return static_cast<size_t>(std::distance(fs::directory_iterator(folder().parent_path()), {}));
   }
 
-  fs::path root_;
+  TemporaryFolder scratch_;
+  fs::path root_ = scratch_.path();
 };
 
 TEST_F(FolderTest, PublishesFilesWithTheirSizesAndChecksums) {
@@ -101,7 +85,7 @@ TEST_F(FolderTest, LeavesNothingBehindWhenNothingIsPublished) {
 
 TEST_F(FolderTest, CannotBeWrittenBelowAFile) {
   std::ofstream(root_ / "file") << "x";
-  EXPECT_NE(data_error([&] {
+  EXPECT_NE(message_of<DataError>([&] {
               FolderWriter writer(root_ / "file" / "folder");
             }).find("[files] cannot create "),
             std::string::npos);
@@ -111,7 +95,7 @@ TEST_F(FolderTest, NamesAMissingManifest) {
   publish("hello", "you");
   fs::remove(folder() / "manifest.json");
   EXPECT_EQ(
-      data_error([&] { open_folder(folder()); }),
+      message_of<DataError>([&] { open_folder(folder()); }),
       fmt::format("[files] {} has no manifest.json: nothing complete is there", folder().string()));
 }
 
@@ -120,8 +104,9 @@ TEST_F(FolderTest, NamesADamagedManifest) {
   for (const char* content : {"{\"files\": ", "{}", "[]", "", "{\"files\": {\"a\": {}}}",
                               "{\"files\": {\"a\": {\"size_bytes\": \"five\"}}}"}) {
     write_file_atomically(folder() / "manifest.json", content);
-    EXPECT_NE(data_error([&] { open_folder(folder()); }).find("manifest.json is damaged: "),
-              std::string::npos)
+    EXPECT_NE(
+        message_of<DataError>([&] { open_folder(folder()); }).find("manifest.json is damaged: "),
+        std::string::npos)
         << content;
   }
 }
@@ -129,10 +114,10 @@ TEST_F(FolderTest, NamesADamagedManifest) {
 TEST_F(FolderTest, NamesAFileThatIsMissingOrOfTheWrongSize) {
   publish("hello", "you");
   std::ofstream(folder() / "b", std::ios::app) << "!";
-  EXPECT_EQ(data_error([&] { open_folder(folder()); }),
+  EXPECT_EQ(message_of<DataError>([&] { open_folder(folder()); }),
             fmt::format("[files] {} has 4 bytes; its manifest says 3", (folder() / "b").string()));
   fs::remove(folder() / "a");
-  EXPECT_EQ(data_error([&] { open_folder(folder()); }),
+  EXPECT_EQ(message_of<DataError>([&] { open_folder(folder()); }),
             fmt::format("[files] {} is missing", (folder() / "a").string()));
 }
 
@@ -140,7 +125,7 @@ TEST_F(FolderTest, FindsAChangedByteOnlyWhenItVerifies) {
   publish("hello", "you");
   std::ofstream(folder() / "a") << "hellO";
   EXPECT_NO_THROW(open_folder(folder()));
-  EXPECT_EQ(data_error([&] { open_folder(folder(), /*verify=*/true); }),
+  EXPECT_EQ(message_of<DataError>([&] { open_folder(folder(), /*verify=*/true); }),
             fmt::format("[files] {} is damaged: its checksum differs from the manifest's",
                         (folder() / "a").string()));
 }
@@ -155,12 +140,14 @@ TEST_F(FolderTest, MapsFilesOfAnySize) {
     EXPECT_EQ(mapped.bytes(), bytes);
     EXPECT_EQ(mapped.as<uint8_t>().size(), size);
     if (size % 4 != 0) {
-      EXPECT_EQ(data_error([&] { mapped.as<uint32_t>(); }),
+      EXPECT_EQ(message_of<DataError>([&] { mapped.as<uint32_t>(); }),
                 fmt::format("[files] {} has {} bytes, no multiple of 4", (root_ / "file").string(),
                             size));
     }
   }
-  EXPECT_NE(data_error([&] { MappedFile mapped(root_ / "none"); }).find("[files] cannot open "),
+  EXPECT_NE(message_of<DataError>([&] {
+              MappedFile mapped(root_ / "none");
+            }).find("[files] cannot open "),
             std::string::npos);
 }
 
@@ -184,10 +171,12 @@ TEST_F(FolderTest, ReplacesAFileAtomically) {
 
 TEST_F(FolderTest, SaysWhatItCannotReadWriteOrFlush) {
   std::string nowhere = (root_ / "nowhere" / "file").string();
-  EXPECT_EQ(data_error([&] { read_file(nowhere); }), "[files] cannot read " + nowhere);
-  EXPECT_NE(data_error([&] { write_file_atomically(nowhere, "x"); }).find("[files] cannot write "),
+  EXPECT_EQ(message_of<DataError>([&] { read_file(nowhere); }), "[files] cannot read " + nowhere);
+  EXPECT_NE(message_of<DataError>([&] {
+              write_file_atomically(nowhere, "x");
+            }).find("[files] cannot write "),
             std::string::npos);
-  EXPECT_EQ(data_error([&] { sync_path(nowhere); }),
+  EXPECT_EQ(message_of<DataError>([&] { sync_path(nowhere); }),
             "[files] cannot flush " + nowhere + " to disk: No such file or directory");
 }
 

@@ -176,16 +176,8 @@ TEST(BatchLoader, RethrowsInOrderWhatAWorkerThrew) {
     BatchLoader loader(*store, {.batch_size = 10, .threads = threads});
     EXPECT_EQ(loader.next()->events, range(0, 10));
     EXPECT_EQ(loader.next()->events, range(10, 20));
-    for (int call = 0; call < 2; ++call) {
-      try {
-        loader.next();
-        FAIL();
-      } catch (const DataError& error) {
-        EXPECT_NE(std::string(error.what()).find("event 25 names document 1000; there are 20"),
-                  std::string::npos)
-            << error.what();
-      }
-    }
+    for (int call = 0; call < 2; ++call)
+      expect_error<DataError>([&] { loader.next(); }, "event 25 names document 1000; there are 20");
   }
 }
 
@@ -200,12 +192,7 @@ TEST(BatchLoader, StopsItsWorkersWhenItIsDropped) {
 TEST(BatchLoader, RefusesOptionsOutOfRange) {
   LoaderStore store(10);
   auto message = [&](const LoaderOptions& options) {
-    try {
-      BatchLoader loader(*store, options);
-    } catch (const InvalidArgument& error) {
-      return std::string(error.what());
-    }
-    return std::string("nothing was thrown");
+    return message_of<InvalidArgument>([&] { BatchLoader loader(*store, options); });
   };
   EXPECT_EQ(message({.batch_size = 0}), "[loader] batch_size is 0; expected at least 1");
   EXPECT_EQ(message({.window = 0}), "[loader] window is 0; expected at least 1");

@@ -155,12 +155,10 @@ TEST(Batch, OfAFeedHasNoQueries) {
 
 TEST(Batch, RefusesAnEventThatTheStoreLacks) {
   OpenStore open(random_store({}));
-  try {
-    make_batch(open.store, std::vector<uint64_t>{99, 100});
-    FAIL();
-  } catch (const InvalidArgument& error) {
-    EXPECT_STREQ(error.what(), "[batch] event 100 is out of range; the store has 100 events");
-  }
+  EXPECT_EQ(message_of<InvalidArgument>([&] {
+              make_batch(open.store, std::vector<uint64_t>{99, 100});
+            }),
+            "[batch] event 100 is out of range; the store has 100 events");
 }
 
 TEST(Batch, NamesAnEventThatPointsOutsideTheStore) {
@@ -168,12 +166,7 @@ TEST(Batch, NamesAnEventThatPointsOutsideTheStore) {
     StoreContent content = random_store({});
     damage(content.events[3]);
     OpenStore open(content);
-    try {
-      make_batch(open.store, std::vector<uint64_t>{2, 3});
-    } catch (const DataError& error) {
-      return std::string(error.what());
-    }
-    return std::string("nothing was thrown");
+    return message_of<DataError>([&] { make_batch(open.store, std::vector<uint64_t>{2, 3}); });
   };
   using Event = StoreContent::Event;
   EXPECT_NE(

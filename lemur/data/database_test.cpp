@@ -8,15 +8,6 @@
 namespace lemur {
 namespace {
 
-std::string message_of(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
 TEST(Database, StreamsTypedColumnsChunkByChunk) {
   Database database;
   size_t chunks = 0, row_of_all = 0;
@@ -76,7 +67,7 @@ TEST(Database, ThrowsDuckDbsMessageOnOneLine) {
            [&] { database.execute("SELECT * FROM missing_table"); },
            [&] { database.describe("SELECT * FROM missing_table"); },
            [&] { database.query("SELECT * FROM missing_table", nothing); }}) {
-    std::string message = message_of(work);
+    std::string message = message_of<Error>(work);
     EXPECT_TRUE(message.starts_with("[duckdb] ")) << message;
     EXPECT_NE(message.find("missing_table"), std::string::npos) << message;
     EXPECT_EQ(message.find('\n'), std::string::npos) << message;
@@ -86,7 +77,7 @@ TEST(Database, ThrowsDuckDbsMessageOnOneLine) {
 TEST(Database, ThrowsWhenARowInTheMiddleOfAStreamFails) {
   Database database({.threads = 1});
   size_t seen = 0;
-  std::string message = message_of([&] {
+  std::string message = message_of<Error>([&] {
     database.query(
         "SELECT CAST(CASE WHEN i = 900000 THEN 'x' ELSE '1' END AS BIGINT) FROM range(1000000) "
         "t(i)",

@@ -2,23 +2,12 @@
 
 #include <gtest/gtest.h>
 
-#include <functional>
-
 #include "lemur/data/sample_store_testing.h"
 
 namespace lemur {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string data_error(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const DataError& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
-}
 
 /// A store written into a folder of its own.
 struct WrittenStore {
@@ -54,7 +43,7 @@ TEST(StoreSchema, SurvivesJson) {
 TEST(StoreSchema, NamesTheMissingKey) {
   nlohmann::json json = StoreSchema().to_json();
   json.erase("labels");
-  EXPECT_NE(data_error([&] { StoreSchema::from_json(json); }).find("'labels' not found"),
+  EXPECT_NE(message_of<DataError>([&] { StoreSchema::from_json(json); }).find("'labels' not found"),
             std::string::npos);
 }
 
@@ -62,23 +51,18 @@ TEST(StoreSchema, RefusesSplitsThatDoNotTileTheEvents) {
   StoreSchema schema;
   schema.num_events = 10;
   schema.splits = {{"train", 0, 6}, {"test", 7, 10}};
-  EXPECT_EQ(data_error([&] { StoreSchema::from_json(schema.to_json()); }),
+  EXPECT_EQ(message_of<DataError>([&] { StoreSchema::from_json(schema.to_json()); }),
             "[store] the schema is damaged: split 'test' is [7, 10), expected to start at 6");
   schema.splits = {{"train", 0, 6}, {"test", 6, 9}};
-  EXPECT_EQ(data_error([&] { StoreSchema::from_json(schema.to_json()); }),
+  EXPECT_EQ(message_of<DataError>([&] { StoreSchema::from_json(schema.to_json()); }),
             "[store] the schema is damaged: its splits end at 9; there are 10 events");
 }
 
 TEST(StoreSchema, NamesTheSplitsThatExist) {
   StoreSchema schema = random_store({}).schema;
   EXPECT_EQ(schema.split("valid").begin, 60u);
-  try {
-    schema.split("dev");
-    FAIL();
-  } catch (const InvalidArgument& error) {
-    EXPECT_STREQ(error.what(),
-                 "[store] there is no split 'dev'; the store has: train, valid, test");
-  }
+  EXPECT_EQ(message_of<InvalidArgument>([&] { schema.split("dev"); }),
+            "[store] there is no split 'dev'; the store has: train, valid, test");
 }
 
 TEST(SampleStore, ReturnsWhatWasWritten) {
@@ -186,16 +170,17 @@ TEST(SampleStore, OpensWithoutAnyRows) {
 TEST(SampleStore, RefusesAnotherVersionAndFormat) {
   WrittenStore written(random_store({}));
   edit_manifest(written.path(), [](nlohmann::json& m) { m["version"] = 2; });
-  EXPECT_EQ(data_error([&] { SampleStore store(written.path()); }),
+  EXPECT_EQ(message_of<DataError>([&] { SampleStore store(written.path()); }),
             fmt::format("[store] {} has version 2; this program reads version 1: ingest again",
                         written.path().string()));
   edit_manifest(written.path(), [](nlohmann::json& m) { m["format"] = "lemur run"; });
-  EXPECT_EQ(data_error([&] { SampleStore store(written.path()); }),
+  EXPECT_EQ(message_of<DataError>([&] { SampleStore store(written.path()); }),
             fmt::format("[store] {} is no sample store: the manifest's format is \"lemur run\"",
                         written.path().string()));
   edit_manifest(written.path(), [](nlohmann::json& m) { m.erase("format"); });
-  EXPECT_NE(data_error([&] { SampleStore store(written.path()); }).find("is no sample store"),
-            std::string::npos);
+  EXPECT_NE(
+      message_of<DataError>([&] { SampleStore store(written.path()); }).find("is no sample store"),
+      std::string::npos);
 }
 
 TEST(SampleStore, NamesEveryColumnWhoseSizeDiffersFromTheSchema) {
@@ -211,7 +196,7 @@ TEST(SampleStore, NamesEveryColumnWhoseSizeDiffersFromTheSchema) {
     write_file_atomically(entry.path(), bytes + std::string(8, '\1'));
     edit_manifest(written.path(),
                   [&](nlohmann::json& m) { m["files"][name]["size_bytes"] = bytes.size() + 8; });
-    std::string message = data_error([&] { SampleStore store(written.path()); });
+    std::string message = message_of<DataError>([&] { SampleStore store(written.path()); });
     EXPECT_NE(message.find(entry.path().string() + " has "), std::string::npos)
         << name << ": " << message;
     EXPECT_NE(message.find("; the schema says "), std::string::npos) << message;
@@ -230,7 +215,7 @@ TEST(SampleStore, FindsAFlippedBitWhenItVerifies) {
   bytes[40] ^= 4;
   write_file_atomically(file, bytes);
   EXPECT_NO_THROW(SampleStore(written.path()));
-  EXPECT_EQ(data_error([&] { SampleStore store(written.path(), /*verify=*/true); }),
+  EXPECT_EQ(message_of<DataError>([&] { SampleStore store(written.path(), /*verify=*/true); }),
             fmt::format("[files] {} is damaged: its checksum differs from the manifest's",
                         file.string()));
 }
@@ -239,8 +224,9 @@ TEST(SampleStore, NamesAMissingColumn) {
   WrittenStore written(random_store({}));
   fs::remove(written.path() / "event_user.u32");
   edit_manifest(written.path(), [](nlohmann::json& m) { m["files"].erase("event_user.u32"); });
-  EXPECT_NE(data_error([&] { SampleStore store(written.path()); }).find("event_user.u32"),
-            std::string::npos);
+  EXPECT_NE(
+      message_of<DataError>([&] { SampleStore store(written.path()); }).find("event_user.u32"),
+      std::string::npos);
 }
 
 TEST(ColumnFile, AppendsInOrderAcrossMoves) {
@@ -262,13 +248,15 @@ TEST(ColumnFile, AppendsInOrderAcrossMoves) {
 
 TEST(ColumnFile, ReportsAFullDisk) {
   if (!fs::exists("/dev/full")) GTEST_SKIP();
-  EXPECT_EQ(data_error([] {
+  EXPECT_EQ(message_of<DataError>([] {
               ColumnFile file("/dev/full");
               file.append(uint64_t{1});
               file.close();
             }),
             "[store] cannot write /dev/full: No space left on device");
-  EXPECT_NE(data_error([] { ColumnFile file("/nowhere/column"); }).find("[store] cannot create"),
+  EXPECT_NE(message_of<DataError>([] {
+              ColumnFile file("/nowhere/column");
+            }).find("[store] cannot create"),
             std::string::npos);
 }
 

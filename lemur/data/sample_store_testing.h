@@ -1,8 +1,6 @@
 // For tests and benches: writes sample stores by hand, without ingest.
 #pragma once
 
-#include <stdlib.h>
-
 #include <algorithm>
 #include <filesystem>
 #include <limits>
@@ -12,32 +10,11 @@
 #include <utility>
 #include <vector>
 
-#include "lemur/base/error.h"
 #include "lemur/base/hash.h"
+#include "lemur/base/testing.h"
 #include "lemur/data/sample_store.h"
 
 namespace lemur {
-
-/// A folder of its own in the system's temporary folder, removed with the object.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "lemur-test-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) fail<DataError>("test", "cannot create {}", name);
-    path_ = name;
-  }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 /// Everything that a store holds, as plain values. The counts of `schema` are set when written.
 struct StoreContent {

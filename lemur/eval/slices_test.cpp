@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "lemur/base/error.h"
+#include "lemur/base/testing.h"
 
 namespace lemur {
 namespace {
@@ -12,12 +12,7 @@ const std::vector<uint64_t> kKeys = {1, 1, 1, 2, 2};
 const ScoredRows kRows = {kScores, kLabels, {}, kKeys, kKeys};
 
 std::string error_of(const SliceColumn& column) {
-  try {
-    compute_slices(kRows, std::vector{column});
-  } catch (const InvalidArgument& error) {
-    return error.what();
-  }
-  return "no error";
+  return message_of<InvalidArgument>([&] { compute_slices(kRows, std::vector{column}); });
 }
 
 TEST(Slices, PartitionTheRowsInTheOrderOfTheBuckets) {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "lemur/base/testing.h"
 #include "lemur/kernels/gradient_check.h"
 
 namespace lemur {
@@ -37,17 +38,6 @@ inline void expect_gradients(torch::nn::Module& module,
     SCOPED_TRACE("input " + std::to_string(i));
     EXPECT_LT(gradient_error(loss, {inputs[i]}, 48), 1e-6);
   }
-}
-
-/// Returns the message of the Error that `call` throws; empty where it throws none.
-template <typename E>
-std::string message_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const E& error) {
-    return error.what();
-  }
-  return "";
 }
 
 }  // namespace lemur

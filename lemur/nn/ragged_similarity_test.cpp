@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
-#include "lemur/base/error.h"
+#include "lemur/base/testing.h"
 #include "lemur/kernels/gradient_check.h"
 
 namespace lemur {
@@ -98,12 +98,8 @@ TEST(RaggedSimilarity, IsTheSameForAnyNumberOfThreads) {
 TEST(RaggedSimilarity, NamesWhatIsWrong) {
   const Example x(torch::kFloat32);
   const auto expect_error = [&](const Tensor& document, int64_t k, const std::string& part) {
-    try {
-      ragged_similarity(x.cosines, x.offsets, document, k);
-      FAIL() << "no error about " << part;
-    } catch (const InvalidArgument& error) {
-      EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
-    }
+    lemur::expect_error<InvalidArgument>(
+        [&] { ragged_similarity(x.cosines, x.offsets, document, k); }, part);
   };
   expect_error(x.document, 0, "k is 0");
   expect_error(x.document + 100, 4, "expected -1 to 16");

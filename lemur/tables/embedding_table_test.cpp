@@ -8,8 +8,8 @@
 #include <fstream>
 #include <limits>
 
-#include "lemur/base/error.h"
 #include "lemur/base/folder.h"
+#include "lemur/base/testing.h"
 
 namespace lemur {
 namespace {
@@ -38,16 +38,6 @@ Keys some_keys(int64_t n, uint64_t first = 0) {
   Keys keys(static_cast<size_t>(n));
   for (size_t i = 0; i < keys.size(); ++i) keys[i] = (first + i) << 40;
   return keys;
-}
-
-template <typename E, typename Call>
-void expect_error(Call&& call, const std::string& text) {
-  try {
-    call();
-    ADD_FAILURE() << "no error; expected: " << text;
-  } catch (const E& error) {
-    EXPECT_NE(std::string(error.what()).find(text), std::string::npos) << error.what();
-  }
 }
 
 class EmbeddingTableFile : public ::testing::Test {

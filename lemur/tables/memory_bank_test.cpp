@@ -10,8 +10,8 @@
 #include <numeric>
 #include <thread>
 
-#include "lemur/base/error.h"
 #include "lemur/base/folder.h"
+#include "lemur/base/testing.h"
 
 namespace lemur {
 namespace {
@@ -42,16 +42,6 @@ std::vector<uint64_t> some_keys(int64_t n, uint64_t first = 0) {
 torch::Tensor some_vectors(int64_t n, int64_t width, uint64_t seed = 3) {
   torch::manual_seed(seed);
   return torch::randn({n, width});
-}
-
-template <typename E, typename Call>
-void expect_error(Call&& call, const std::string& text) {
-  try {
-    call();
-    ADD_FAILURE() << "no error; expected: " << text;
-  } catch (const E& error) {
-    EXPECT_NE(std::string(error.what()).find(text), std::string::npos) << error.what();
-  }
 }
 
 class MemoryBankFile : public ::testing::Test {

@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "lemur/base/error.h"
+#include "lemur/base/testing.h"
 
 namespace lemur {
 namespace {
@@ -17,12 +17,8 @@ TEST(SpecialTokens, AreTheLinesOfTheVocabulary) {
   EXPECT_EQ(special.cls, 3);
   EXPECT_EQ(special.sep, 1);
   std::ofstream(path) << "a\n[SEP]\n";
-  try {
-    SpecialTokens::load(path);
-    ADD_FAILURE();
-  } catch (const DataError& error) {
-    EXPECT_EQ(error.what(), "[text] " + path.string() + " lacks [CLS] or [SEP]");
-  }
+  EXPECT_EQ(message_of<DataError>([&] { SpecialTokens::load(path); }),
+            "[text] " + path.string() + " lacks [CLS] or [SEP]");
   std::filesystem::remove(path);
 }
 
