@@ -36,7 +36,7 @@ struct Bench {
   Bench(const Options& options, const SampleStore& store)
       : state(options, store.schema(), SpecialTokens::load(store.vocabulary_path())),
         optimizer(*state.model, {.weight_decay = options.train.weight_decay},
-                  [](const std::string&) { return 1.0; }),
+                  [&](const std::string& name) { return learning_rate_of(options.train, name); }),
         step(store, state, optimizer) {}
   ModelState state;
   DenseOptimizer optimizer;

@@ -300,8 +300,8 @@ struct TrainOptions {
           log_every = 50;
   int64_t max_steps = 0, evaluate_batch_size = 1024;
   std::string order = "window", schedule = "constant", metric = "auc";
-  double learning_rate = 1e-3, encoder_learning_rate = 0, table_learning_rate = 0.05,
-         weight_decay = 0.01, table_weight_decay = 0, clip_norm = 1;
+  double learning_rate = 1e-3, encoder_learning_rate = 0, word_learning_rate = 0,
+         table_learning_rate = 0.05, weight_decay = 0.01, table_weight_decay = 0, clip_norm = 1;
   double average_decay = 0;
 
   template <typename V>
@@ -318,6 +318,10 @@ struct TrainOptions {
     v("learning_rate", learning_rate, "Of AdamW, for dense parameters.", Range{0, 10});
     v("encoder_learning_rate", encoder_learning_rate,
       "Of AdamW, for the encoders; 0: learning_rate.", Range{0, 10});
+    v("word_learning_rate", word_learning_rate,
+      "Of AdamW, for the encoders' word embeddings; 0: encoder_learning_rate. Words that are seen "
+      "rarely gain from a larger one, most of all with bank.backward far below 1.",
+      Range{0, 10});
     v("table_learning_rate", table_learning_rate, "Of row-wise Adagrad, for ID tables.",
       Range{0, 100});
     v("weight_decay", weight_decay, "Of AdamW, decoupled.", Range{0, 10});

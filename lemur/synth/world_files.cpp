@@ -90,6 +90,7 @@ fresh_evaluation = true
 [train]
 epochs = 3
 batch_size = 512
+word_learning_rate = 0.003
 order = "time"
 schedule = "cosine"
 average_decay = 0.99

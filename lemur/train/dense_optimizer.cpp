@@ -6,15 +6,23 @@
 
 namespace lemur {
 
+double learning_rate_of(const TrainOptions& options, const std::string& name) {
+  if (!name.starts_with("document_encoder.") && !name.starts_with("query_encoder."))
+    return options.learning_rate;
+  if (name.ends_with(".word_embedding.weight") && options.word_learning_rate > 0)
+    return options.word_learning_rate;
+  return options.encoder_learning_rate > 0 ? options.encoder_learning_rate : options.learning_rate;
+}
+
 DenseOptimizer::DenseOptimizer(torch::nn::Module& module, const AdamWOptions& options,
-                               const std::function<double(const std::string& name)>& scale)
+                               const std::function<double(const std::string& name)>& learning_rate)
     : options_(options) {
   torch::NoGradGuard no_grad;
   auto parameters = module.named_parameters();
   int64_t total = 0;
   for (const auto& item : parameters) {
     segments_.push_back(
-        {total, total + item.value().numel(), scale(item.key()), item.value().dim() > 1});
+        {total, total + item.value().numel(), learning_rate(item.key()), item.value().dim() > 1});
     total += item.value().numel();
   }
   values_ = torch::empty(total);
@@ -43,7 +51,7 @@ double DenseOptimizer::clip(double clip_norm) {
   return norm;
 }
 
-void DenseOptimizer::step(double learning_rate) {
+void DenseOptimizer::step(double factor) {
   ++num_steps_;
   auto beta1 = static_cast<float>(options_.beta1), beta2 = static_cast<float>(options_.beta2);
   auto epsilon = static_cast<float>(options_.epsilon);
@@ -54,7 +62,7 @@ void DenseOptimizer::step(double learning_rate) {
         *second = second_.data_ptr<float>();
   const float* gradient = gradients_.data_ptr<float>();
   for (const Segment& segment : segments_) {
-    double rate = learning_rate * segment.scale;
+    double rate = factor * segment.learning_rate;
     auto step_size = static_cast<float>(rate / correction1);
     auto keep = static_cast<float>(1 - (segment.decays ? rate * options_.weight_decay : 0));
     for (int64_t i = segment.begin; i < segment.end; ++i) {

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "lemur/base/options.h"
+
 namespace lemur {
 
 struct AdamWOptions {
@@ -17,14 +19,17 @@ struct AdamWOptions {
   double average_decay = 0;  ///< decay per step of the moving average of the weights; 0: off
 };
 
+/// Returns the learning rate of the model's dense parameter `name` before the schedule.
+double learning_rate_of(const TrainOptions& options, const std::string& name);
+
 /// Moves the parameters of a module into one flat tensor, their gradients into another, and updates
 /// both in one pass. The module must keep its parameters from then on. Float32, CPU. Not
 /// thread-safe.
 class DenseOptimizer {
  public:
-  /// `scale(name)` is the parameter's factor on the learning rate.
+  /// `learning_rate(name)` is the learning rate of the parameter of this name.
   DenseOptimizer(torch::nn::Module& module, const AdamWOptions& options,
-                 const std::function<double(const std::string& name)>& scale);
+                 const std::function<double(const std::string& name)>& learning_rate);
 
   void zero_grad();
 
@@ -32,8 +37,8 @@ class DenseOptimizer {
   /// norm that is not finite is returned as it is, gradient untouched.
   double clip(double clip_norm);
 
-  /// One update with this learning rate.
-  void step(double learning_rate);
+  /// One update with `factor` times the learning rates.
+  void step(double factor);
 
   int64_t num_parameters() const { return values_.numel(); }
 
@@ -50,7 +55,7 @@ class DenseOptimizer {
  private:
   struct Segment {
     int64_t begin, end;
-    double scale;
+    double learning_rate;
     bool decays;
   };
   AdamWOptions options_;

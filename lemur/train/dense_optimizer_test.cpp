@@ -57,6 +57,21 @@ TEST(DenseOptimizer, ScalesTheRateByName) {
   EXPECT_FALSE(module->parameters()[4].equal(free));
 }
 
+TEST(DenseOptimizer, WordsAndEncodersMayHaveTheirOwnRates) {
+  const std::string words = "document_encoder.word_embedding.weight",
+                    layer = "query_encoder.layer_0.qkv.weight", head = "head.weight";
+  auto rates = [&](const TrainOptions& options) {
+    return std::vector{learning_rate_of(options, words), learning_rate_of(options, layer),
+                       learning_rate_of(options, head)};
+  };
+  EXPECT_EQ(rates({.learning_rate = 1}), (std::vector<double>{1, 1, 1}));
+  EXPECT_EQ(rates({.learning_rate = 1, .encoder_learning_rate = 2}),
+            (std::vector<double>{2, 2, 1}));
+  EXPECT_EQ(rates({.learning_rate = 1, .word_learning_rate = 3}), (std::vector<double>{3, 1, 1}));
+  EXPECT_EQ(rates({.learning_rate = 0, .encoder_learning_rate = 2, .word_learning_rate = 3}),
+            (std::vector<double>{3, 2, 0}));
+}
+
 TEST(DenseOptimizer, AverageFollowsTheWeightsAndSwapsBack) {
   torch::nn::Sequential module = make_module();
   DenseOptimizer optimizer(*module, {.average_decay = 0.9}, [](const std::string&) { return 1.0; });

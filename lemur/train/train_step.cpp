@@ -145,7 +145,7 @@ StepMetrics TrainStep::run(const Batch& batch, int64_t step, double rate) {
   metrics.gradient_norm = optimizer_.clip(options.clip_norm);
   if (!std::isfinite(metrics.gradient_norm))
     fail<DataError>("train", "the gradient's norm is {} at step {}", metrics.gradient_norm, step);
-  optimizer_.step(rate * options.learning_rate);
+  optimizer_.step(rate);
   state_.tables.apply(built.features, {.learning_rate = rate * options.table_learning_rate,
                                        .weight_decay = options.table_weight_decay});
 

@@ -71,14 +71,13 @@ class Trainer {
         optimizer_(*model_.model,
                    {.weight_decay = options.train.weight_decay,
                     .average_decay = options.train.average_decay},
-                   [&](const std::string& name) { return learning_rate_scale(name); }),
+                   [&](const std::string& name) { return learning_rate_of(options.train, name); }),
         has_valid_(has_split(store.schema(), "valid")) {}
 
   TrainingResult run();
 
  private:
   const Options& prepare();
-  double learning_rate_scale(const std::string& name) const;
   void restore();
   void evaluate(RunLog& log);
   void checkpoint();
@@ -121,14 +120,6 @@ const Options& Trainer::prepare() {
     }
   }
   return options_;
-}
-
-double Trainer::learning_rate_scale(const std::string& name) const {
-  const TrainOptions& train = options_.train;
-  bool encoder = name.starts_with("document_encoder") || name.starts_with("query_encoder");
-  return encoder && train.encoder_learning_rate > 0 && train.learning_rate > 0
-             ? train.encoder_learning_rate / train.learning_rate
-             : 1;
 }
 
 void Trainer::restore() {
