@@ -3,26 +3,28 @@
 #   scripts/sanitize.sh [asan|tsan]   one of the two; default both
 set -euo pipefail
 cd "$(dirname "$0")/.."
-tests_of_room=(base_test text_test data_test synth_test kernels_test tables_test nn_test model_test eval_test train_test crossing_test)
+every_test=(base_test text_test data_test synth_test kernels_test tables_test nn_test model_test eval_test train_test crossing_test)
+threaded_tests=(base_test data_test tables_test crossing_test)
 threaded="BoundedQueue*:BatchLoader*:MemoryBank*:Folder*:RunFolder*:Training.Interrupted*:Training.Skips*:Database*"
 which=${1:-both}
 
-build() {  # preset: builds its test programs
+build() {  # preset, test programs
   cmake --preset "$1" >/dev/null
-  cmake --build "build-$1" -j2
+  cmake --build "build-$1" -j2 --target "${@:2}"
 }
 
 if [ "$which" != tsan ]; then
-  build asan
+  build asan "${every_test[@]}"
   export ASAN_OPTIONS=detect_odr_violation=0:detect_leaks=1 LSAN_OPTIONS=suppressions=tests/lsan.supp UBSAN_OPTIONS=print_stacktrace=1
-  for test in "${tests_of_room[@]}"; do
-    [ ! -x "build-asan/$test" ] || { echo "asan: $test"; "build-asan/$test" --gtest_brief=1; }
+  for test in "${every_test[@]}"; do
+    echo "asan: $test"
+    "build-asan/$test" --gtest_brief=1
   done
 fi
 if [ "$which" != asan ]; then
-  build tsan
+  build tsan "${threaded_tests[@]}"
   export TSAN_OPTIONS=suppressions=tests/tsan.supp:ignore_noninstrumented_modules=1
-  for test in base_test data_test tables_test crossing_test; do
+  for test in "${threaded_tests[@]}"; do
     echo "tsan: $test"
     OMP_NUM_THREADS=1 "build-tsan/$test" --gtest_brief=1 --gtest_filter="$threaded"
   done
