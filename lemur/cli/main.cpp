@@ -14,8 +14,8 @@
 
 namespace {
 
-/// Replaces the process by lemur-learn with the same arguments. OpenBLAS and the OpenMP runtime read
-/// their settings when they are loaded, hence before.
+/// Replaces the process by lemur-learn with the same arguments. OpenBLAS and the OpenMP runtime
+/// read their settings when they are loaded, hence before.
 int hand_over(char** argv) {
   // Threads that wait spin for some ten microseconds, then sleep. By default they spin a hundred
   // times longer: no faster alone, and five times slower as soon as another process wants a core.
