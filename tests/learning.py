@@ -6,7 +6,7 @@
 ratio:  (AUC - 0.5) over (AUC of p* - 0.5) on the split test.
 bank:   AUC that p = q = 20 % loses against p = q = 100 %.
 ladder: the variants of the paper's main table, each better than the one before it: means over the seeds. In a world with fewer documents
-        and users, so that each is seen often enough to learn from its ID: without that the first three variants tell nothing apart.
+        and users, so that each is seen often enough to learn from its ID: in the default world the first three are equal, and with 2000 users for 300 k events mlp is above rankmixer.
 A finished run in the work folder is not trained again.
 """
 import argparse
