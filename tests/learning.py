@@ -1,16 +1,22 @@
 #!/usr/bin/env python3
 """Measures what the model learns on the simulated world, whose true click probability p* is known, and fails where it learns too little.
 
-  tests/learning.py [--lemur build/lemur] [--work FOLDER] [--events 300000] [--seeds 1 2 3] [--checks ratio bank ladder]
+  tests/learning.py [--lemur build/lemur] [--work FOLDER] [--events 300000] [--seeds 1 2 3] [--checks ratio bank ladder refresh images]
 
 ratio:  (AUC - 0.5) over (AUC of p* - 0.5) on the split test.
 bank:   AUC that p = q = 20 % loses against p = q = 100 %.
 ladder: the variants of the paper's main table, each better than the one before it: means over the seeds. In a world with fewer documents
         and users, so that each is seen often enough to learn from its ID: in the default world the first three are equal, and with 2000 users for 300 k events mlp is above rankmixer.
+refresh: a budget of 10 % of the encoded documents, in a run that shuffles (in time order a history holds only what was a target before, so that
+        the bank lacks nothing): mean age of the vectors read, coverage of long histories, AUC.
+images: a world whose covers show a topic that the texts do not. What the covers add, against half of what they can add: the AUC of p* less
+        that of p* as far as the texts tell it. And AUC on documents in their first hour, against RankMixer with IDs.
 A finished run in the work folder is not trained again.
 """
 import argparse
+import copy
 import json
+import re
 import statistics
 import subprocess
 import sys
@@ -18,6 +24,7 @@ import tempfile
 from pathlib import Path
 
 LEAST_RATIO, MOST_LOST = 0.85, 0.005
+LEAST_OF_IMAGES, LEAST_FIRST_HOUR, MOST_AGE = 0.5, 0.02, 0.5
 FULL = ["bank.forward=1", "bank.backward=1"]
 NO_CONTENT = ["model.content=false", "bank.enabled=false"]
 LADDER = {
@@ -27,15 +34,29 @@ LADDER = {
     "sqdc": ["bank.enabled=false"],
     "bank": FULL,
 }
+CHECKS = ["ratio", "bank", "ladder", "refresh", "images"]
+SHUFFLED = ["bank.forward=0.2", "bank.backward=0.2", "bank.fresh_evaluation=false", "train.order=window"]
 
 
 class Bench:
-    def __init__(self, lemur, work, events, documents, users):
-        self.lemur, self.work, self.world, self.store = lemur, work, work / "world", work / "store"
+    def __init__(self, lemur, work, events, documents, users, more=()):
+        self.lemur, self.work, self.world = lemur, work, work / "world"
+        self.config, self.store = self.world / "world.toml", work / "store"
         if not (self.store / "manifest.json").exists():
-            self.run("synth", "--out", self.world, "--events", events, "--documents", documents, "--users", users)
-            self.run("ingest", "--config", self.world / "world.toml", "--store", self.store)
-        self.best_auc = json.loads((self.world / "summary.json").read_text())["auc_of_p_star_last"]
+            self.run("synth", "--out", self.world, "--events", events, "--documents", documents, "--users", users, *more)
+            self.run("ingest", "--config", self.config, "--store", self.store)
+        self.summary = json.loads((self.world / "summary.json").read_text())
+        self.best_auc = self.summary["auc_of_p_star_last"]
+
+    def without_images(self):
+        """Returns a bench on the same world whose store has no images."""
+        other = copy.copy(self)
+        other.config, other.store = self.world / "texts.toml", self.work / "store-texts"
+        if not (other.store / "manifest.json").exists():
+            blocks = self.config.read_text().split("\n\n")
+            other.config.write_text("\n\n".join(re.sub(r"\[\[data\.image\]\]\n(\w.*\n?)*", "", block) for block in blocks))
+            self.run("ingest", "--config", other.config, "--store", other.store)
+        return other
 
     def run(self, *arguments):
         done = subprocess.run([str(a) for a in (self.lemur, *arguments)], capture_output=True, text=True)
@@ -49,20 +70,48 @@ class Bench:
         result = self.work / f"{name}-{seed}.json"
         if not result.exists():
             more = ["--resume"] if (run / "config.toml").exists() else ["--set", *overrides, f"train.seed={seed}"]
-            self.run("train", "--config", self.world / "world.toml", "--store", self.store, "--run", run, *more)
+            self.run("train", "--config", self.config, "--store", self.store, "--run", run, *more)
             result.write_text(self.run("evaluate", "--run", run, "--store", self.store, "--split", "test", "--json"))
         metrics = json.loads(result.read_text())
         print(f"{name} seed {seed}: AUC {metrics['auc']:.4f} QAUC {metrics['qauc']:.4f}, ratio to p* {self.ratio(metrics['auc']):.3f}", flush=True)
-        return metrics["auc"]
+        return metrics
+
+    def course(self, name, seed, key):
+        """Returns the mean of a number over the lines of a run's metrics.jsonl."""
+        lines = [json.loads(line) for line in (self.work / f"{name}-{seed}" / "metrics.jsonl").read_text().splitlines()]
+        return statistics.mean(line[key] for line in lines if key in line)
 
     def ratio(self, auc):
         return (auc - 0.5) / (self.best_auc - 0.5)
 
-    def mean(self, name, seeds, overrides):
-        values = [self.measure(name, seed, overrides) for seed in seeds]
+    def mean(self, name, seeds, overrides, read=lambda metrics: metrics["auc"]):
+        values = [read(self.measure(name, seed, overrides)) for seed in seeds]
         spread = f" +- {statistics.stdev(values):.4f}" if len(values) > 1 else ""
         print(f"{name}: AUC {statistics.mean(values):.4f}{spread}", flush=True)
         return statistics.mean(values)
+
+
+def check_refresh(bench, arguments, demand):
+    variants = {"shuffled": [], "refreshed": ["bank.refresh_budget=0.1"]}
+    auc = {name: bench.mean(name, arguments.seeds, [*SHUFFLED, *more, *arguments.set]) for name, more in variants.items()}
+    over_runs = lambda name, key: statistics.mean(bench.course(name, seed, key) for seed in arguments.seeds)
+    age = {name: over_runs(name, "bank/age_mean") for name in variants}
+    coverage = {name: over_runs(name, "bank/coverage_long") for name in variants}
+    demand(age["refreshed"] <= MOST_AGE * age["shuffled"], f"mean age {age['shuffled']:.1f} -> {age['refreshed']:.1f} steps")
+    demand(coverage["refreshed"] > coverage["shuffled"], f"coverage of long histories {coverage['shuffled']:.4f} -> {coverage['refreshed']:.4f}")
+    demand(auc["refreshed"] >= auc["shuffled"], f"AUC {auc['shuffled']:.4f} -> {auc['refreshed']:.4f}")
+
+
+def check_images(bench, arguments, demand):
+    first_hour = lambda metrics: metrics["slices"]["document_age"]["1h"]["auc"]
+    texts = bench.without_images()
+    both = bench.mean("images", arguments.seeds, [*FULL, *arguments.set])
+    alone = texts.mean("texts", arguments.seeds, [*FULL, *arguments.set])
+    allowed = bench.best_auc - bench.summary["auc_of_p_star_without_images_last"]
+    demand(both - alone >= LEAST_OF_IMAGES * allowed, f"covers add {both - alone:.4f} AUC, half of what they can: {allowed / 2:.4f}")
+    ids = texts.mean("rankmixer", arguments.seeds, [*LADDER["rankmixer"], *arguments.set], first_hour)
+    new = bench.mean("images", arguments.seeds, [*FULL, *arguments.set], first_hour)
+    demand(new - ids >= LEAST_FIRST_HOUR, f"first hour: RankMixer with IDs {ids:.4f}, LEMUR {new:.4f}")
 
 
 def main():
@@ -71,7 +120,7 @@ def main():
     parser.add_argument("--work", type=Path)
     parser.add_argument("--events", type=int, default=300000)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--checks", nargs="+", choices=["ratio", "bank", "ladder"], default=["ratio", "bank", "ladder"])
+    parser.add_argument("--checks", nargs="+", choices=CHECKS, default=CHECKS)
     parser.add_argument("--set", nargs="*", default=[], help="overrides for every run")
     arguments = parser.parse_args()
     scratch = tempfile.TemporaryDirectory()
@@ -83,8 +132,9 @@ def main():
         if not holds:
             faults.append(what)
 
-    if {"ratio", "bank"} & set(arguments.checks):
+    if {"ratio", "bank", "refresh"} & set(arguments.checks):
         bench = Bench(arguments.lemur, work, events, documents=events // 15, users=events // 60)
+    if {"ratio", "bank"} & set(arguments.checks):
         full = bench.mean("bank", arguments.seeds, [*FULL, *arguments.set])
         if "ratio" in arguments.checks:
             demand(bench.ratio(full) >= LEAST_RATIO, f"ratio to p* {bench.ratio(full):.3f}, demanded {LEAST_RATIO}")
@@ -99,6 +149,10 @@ def main():
             if before:
                 demand(auc > before[1], f"{before[0]} {before[1]:.4f} < {name} {auc:.4f}")
             before = (name, auc)
+    if "refresh" in arguments.checks:
+        check_refresh(bench, arguments, demand)
+    if "images" in arguments.checks:
+        check_images(Bench(arguments.lemur, work / "images", events, events // 15, events // 60, ["--images"]), arguments, demand)
     sys.exit(1 if faults else 0)
 
 

@@ -206,6 +206,7 @@ TEST(Training, EvaluationLeavesTheModelAsItWasAndEncodesWhatIsMissing) {
   Evaluation first = Evaluator(store, bench.state, 100).run("valid"),
              second = Evaluator(store, bench.state, 37).run("valid");
   EXPECT_GT(first.encoded_documents, 0);
+  EXPECT_GT(first.cold_rows, 0);
   EXPECT_EQ(bench.state.bank->size(), stored);
   EXPECT_TRUE(bench.state.model->is_training());
   ASSERT_EQ(first.scores.size(), second.scores.size());
@@ -230,6 +231,120 @@ TEST(Training, FreshEvaluationReadsNothingFromTheBank) {
   EXPECT_EQ(Evaluator(store, bench.state, 100).run("valid").scores, before.scores);
   bench.state.options.bank.fresh_evaluation = false;
   EXPECT_NE(Evaluator(store, bench.state, 100).run("valid").scores, before.scores);
+}
+
+TEST(Training, RefreshEncodesTheOldestAndMissingDocumentsOfHistories) {
+  SampleStore store(shared_world().folder.path() / "store");
+  Options options = shared_world().options;
+  options.bank = {.forward = 0.2, .backward = 0.2};
+  BatchLoader loader(store, {.batch_size = 64});
+  for (int i = 0; i < 20; ++i) loader.next();
+  Batch batch = *loader.next();
+  Bench plain(options, store);
+  options.bank.refresh_budget = 0.5;
+  Bench refreshed(options, store);
+  for (int64_t step = 1; step <= 3; ++step) {
+    StepMetrics without = plain.step.run(batch, step, 1), with = refreshed.step.run(batch, step, 1);
+    EXPECT_EQ(without.refreshed, 0);
+    EXPECT_GT(with.refreshed, 0);
+    EXPECT_LE(with.refreshed, with.encoded / 2 + 1);
+    EXPECT_GT(with.tokens, without.tokens);
+    EXPECT_GT(with.history_coverage[1], without.history_coverage[1]);
+    EXPECT_EQ(with.encoded, without.encoded) << "the draw of the targets stays";
+  }
+}
+
+TEST(Training, HistoriesCarryAGradientWhereAskedFor) {
+  SampleStore store(shared_world().folder.path() / "store");
+  Options options = shared_world().options;
+  options.bank = {};
+  // Only the histories can bring a gradient to the encoder.
+  options.model.stop_gradient = true;
+  options.model.alignment_weight = 0;
+  std::vector<uint64_t> events;
+  for (uint64_t e = 1500; e < 1756; ++e) events.push_back(e);
+  Batch batch = make_batch(store, events);
+  auto gradient = [&](bool history_gradient) {
+    options.bank.history_gradient = history_gradient;
+    Bench bench(options, store);
+    bench.step.run(batch, 1, 1);
+    return bench.state.model->named_parameters()["document_encoder.output.weight"]
+        .grad()
+        .abs()
+        .max()
+        .item<double>();
+  };
+  EXPECT_EQ(gradient(false), 0);
+  EXPECT_GT(gradient(true), 0);
+}
+
+TEST(Training, FillsTheBankOfTheBestCheckpointOnce) {
+  SampleStore store(shared_world().folder.path() / "store");
+  Options options = shared_world().options;
+  options.train.max_steps = 12;
+  options.train.evaluate_every = 4;
+  options.train.average_decay = 0.9;
+  options.bank.fill = true;
+  TemporaryFolder runs;
+  TrainerOptions how{.run = runs.path() / "run", .resume = true, .show_progress = false};
+  std::vector<std::string> lines;
+  how.report = [&](const std::string& line) { lines.push_back(line); };
+  train(options, store, how);
+  RunFolder folder(runs.path() / "run");
+  auto filled = checkpoint_files(folder.checkpoint(*folder.best()));
+  ASSERT_EQ(lines.size(), 1u);
+  EXPECT_NE(lines[0].find("filled: 300 documents"), std::string::npos) << lines[0];
+  train(options, store, how);
+  EXPECT_EQ(checkpoint_files(folder.checkpoint(*folder.best())), filled) << "not twice";
+
+  ModelState state(options, store.schema(), folder.special_tokens());
+  state.load(folder.checkpoint(*folder.best()));
+  EXPECT_EQ(state.bank->size(), 300);
+  state.options.bank.fresh_evaluation = false;
+  Evaluation stored = Evaluator(store, state, 100).run("test");
+  EXPECT_EQ(stored.encoded_documents, 0);
+  EXPECT_EQ(stored.cold_rows, 0);
+  state.options.bank.fresh_evaluation = true;
+  Evaluation fresh = Evaluator(store, state, 100).run("test");
+  for (size_t i = 0; i < fresh.scores.size(); ++i)
+    ASSERT_NEAR(fresh.scores[i], stored.scores[i], 1e-5);
+}
+
+TEST(Training, AlignsFeedsByTheUsersLastDocuments) {
+  World feed({.documents = 200, .users = 20, .events = 2000, .seed = 6}, {"data.columns.query="});
+  SampleStore store(feed.folder.path() / "store");
+  ASSERT_FALSE(store.schema().has_queries);
+  BatchLoader loader(store, {.batch_size = 256});
+  for (int i = 0; i < 3; ++i) loader.next();
+  Batch batch = *loader.next();
+  Options options = feed.options;
+  options.bank = {};
+  Bench bench(options, store);
+  bench.step.run(batch, 1, 1);  // fills the bank
+  StepMetrics metrics = bench.step.run(batch, 2, 1);
+  EXPECT_GT(metrics.alignment, 0);
+  auto parameters = bench.state.model->named_parameters();
+  EXPECT_GT(parameters["feed_anchor.weight"].grad().abs().max().item<double>(), 0);
+  options.model.feed_history = "none such";
+  expect_error<InvalidArgument>([&] { Bench(options, store); }, "names 'none such'");
+  options.model.alignment_weight = 0;
+  Bench off(options, store);
+  EXPECT_FALSE(off.state.model->named_parameters().contains("feed_anchor.weight"));
+}
+
+TEST(Training, LeavesOutFeatures) {
+  SampleStore store(shared_world().folder.path() / "store");
+  Options options = shared_world().options;
+  Bench with(options, store);
+  options.model.without_features = {"document", "author"};
+  Bench without(options, store);
+  auto names = [](Bench& bench) { return bench.state.model->named_parameters(); };
+  EXPECT_TRUE(names(with).contains("id_decoder_long.empty"));
+  EXPECT_FALSE(names(without).contains("id_decoder_long.empty")) << "their table is left out too";
+  BatchLoader loader(store, {.batch_size = 64});
+  EXPECT_GT(without.step.run(*loader.next(), 1, 1).loss, 0);
+  options.model.without_features = {"titel"};
+  expect_error<InvalidArgument>([&] { Bench(options, store); }, "names 'titel'");
 }
 
 TEST(Training, LearnsNothingFromLabelsThatMeanNothing) {

@@ -196,20 +196,21 @@ struct TokenizerOptions {
 };
 
 struct ModelOptions {
-  std::string ranker = "rankmixer", negatives = "clicked";
+  std::string ranker = "rankmixer", negatives = "clicked", feed_history;
   bool content = true, content_history = true, id_history = true, similarity = true;
   bool share_word_embeddings = true, stop_gradient = false, session_mask = true,
        document_mask = true;
   bool decoder_projected = false;
   int64_t representation_width = 128, encoder_width = 128, query_layers = 2, document_layers = 4,
-          encoder_heads = 4, encoder_ffn_factor = 4;
+          encoder_heads = 4, encoder_ffn_factor = 4, patch_pixels = 16;
   int64_t decoder_layers = 2, decoder_heads = 1, similarity_length = 64;
-  int64_t query_max_tokens = 16;
+  int64_t query_max_tokens = 16, feed_documents = 5;
   int64_t tokens = 16, token_width = 128, ranker_layers = 2, ranker_ffn_factor = 4;
   std::vector<int64_t> mlp_widths = {512, 256, 128};
   double encoder_dropout = 0, embedding_dropout = 0, ranker_dropout = 0;
   double alignment_weight = 0.1, temperature = 50;
   std::vector<double> task_weights;
+  std::vector<std::string> without_features;
 
   template <typename V>
   void visit(V&& v) {
@@ -232,13 +233,17 @@ struct ModelOptions {
     v("encoder_heads", encoder_heads, "Attention heads; divides encoder_width.", Range{1, 64});
     v("encoder_ffn_factor", encoder_ffn_factor, "Width of the encoder's FFN over encoder_width.",
       Range{1, 16});
+    v("patch_pixels", patch_pixels,
+      "Side of the patches that images are cut into, each a token of the document encoder; divides "
+      "data.image.pixels.",
+      Range{1, 512});
     v("encoder_dropout", encoder_dropout,
       "Dropout after attention and FFN of the encoders, and on their input.", Range{0, 0.9});
     v("share_word_embeddings", share_word_embeddings,
       "One table of word embeddings for both encoders.");
     v("alignment_weight", alignment_weight,
-      "Weight lambda of the query-to-document contrastive loss (SQDC); 0: off. Used where events "
-      "have queries.",
+      "Weight lambda of the query-to-document contrastive loss (SQDC); 0: off. In feeds, where "
+      "events have no query, the user's last documents take its place (feed_history).",
       Range{0, 1000});
     v("temperature", temperature, "Factor T on the cosines of SQDC.", Range{0.01, 1000});
     v("session_mask", session_mask, "Leave documents of the same request out of SQDC's negatives.");
@@ -247,6 +252,10 @@ struct ModelOptions {
     v("negatives", negatives,
       "SQDC's negatives: documents of clicked samples, or of all samples of the batch.",
       OneOf{{"clicked", "all"}});
+    v("feed_history", feed_history,
+      "History whose last documents take the query's place in SQDC where there are no queries; "
+      "empty: the first one.");
+    v("feed_documents", feed_documents, "How many of them.", Range{1, 1000});
     v("query_max_tokens", query_max_tokens, "Tokens of a query kept, from the front.",
       Range{1, 4096});
     v("decoder_layers", decoder_layers, "Layers of the history decoder.", Range{1, 16});
@@ -267,13 +276,16 @@ struct ModelOptions {
       "Probability with which a sample's whole embedding of a category feature is zeroed in "
       "training.",
       Range{0, 0.9});
+    v("without_features", without_features,
+      "Columns of [[data.feature]] that the model leaves out, so that a trial without them needs no "
+      "ingest of its own.");
     v("task_weights", task_weights, "Weights of the labels' losses; empty: 1 each.");
   }
 };
 
 struct BankOptions {
-  bool enabled = true, fresh_evaluation = false;
-  double forward = 1, backward = 1;
+  bool enabled = true, fresh_evaluation = false, history_gradient = false, fill = false;
+  double forward = 1, backward = 1, refresh_budget = 0;
 
   template <typename V>
   void visit(V&& v) {
@@ -286,6 +298,18 @@ struct BankOptions {
       "Share q of the batch's distinct documents that run the encoder's backward pass; at most "
       "forward.",
       Range{0, 1});
+    v("refresh_budget", refresh_budget,
+      "Documents of the batch's histories, those that the bank lacks and the oldest first, that "
+      "are "
+      "encoded forward-only beyond the targets, as a share of the targets that a step encodes; 0: "
+      "none.",
+      Range{0, 100});
+    v("history_gradient", history_gradient,
+      "Let the ranking loss reach the encoder through the histories too, by the targets that a "
+      "step "
+      "encodes with a gradient and that its histories show.");
+    v("fill", fill,
+      "End training by encoding every document of the store into the bank of the best checkpoint.");
     v("fresh_evaluation", fresh_evaluation,
       "Evaluations encode every document that they need with the encoder at hand, as where all "
       "documents are encoded before a model is published; false: they read the bank, as old as it "
@@ -302,7 +326,8 @@ struct TrainOptions {
   std::string order = "window", schedule = "constant", metric = "auc";
   double learning_rate = 1e-3, encoder_learning_rate = 0, word_learning_rate = 0,
          table_learning_rate = 0.05, weight_decay = 0.01, table_weight_decay = 0, clip_norm = 1;
-  double average_decay = 0;
+  double average_decay = 0, image_crop = 0;
+  bool image_flip = false;
 
   template <typename V>
   void visit(V&& v) {
@@ -338,6 +363,10 @@ struct TrainOptions {
       "Evaluate and publish an exponential moving average of the dense weights with this decay per "
       "step; 0: off.",
       Range{0, 0.99999});
+    v("image_flip", image_flip, "Mirror images at random in training, every other time.");
+    v("image_crop", image_crop,
+      "Largest share of an image's side that is cut off at random in training; 0: none.",
+      Range{0, 0.9});
     v("evaluate_every", evaluate_every,
       "Steps between evaluations on 'valid'; 0: at the end of each epoch.", Range{0, 1e12});
     v("evaluate_batch_size", evaluate_batch_size, "Impressions per batch of an evaluation.",

@@ -92,6 +92,7 @@ void run_evaluate(const Arguments& arguments) {
   for (const auto& [name, value] : overall.items()) result[name] = value;
   result["checkpoint"] = checkpoint.filename().string();
   result["encoded_documents"] = evaluation.encoded_documents;
+  if (evaluation.cold_rows) result["cold_rows"] = *evaluation.cold_rows;
   result["slices"] = evaluator.slices(arguments.split, evaluation);
   if (arguments.json) {
     fmt::print("{}\n", result.dump());

@@ -21,13 +21,17 @@ class ContentCache {
   /// Returns [n, r] of distinct documents, encoding those that are not at hand.
   StoredContent documents(std::span<const uint32_t> documents);
 
+  /// Says whether the state's bank holds the document, whether it is read or not.
+  bool bank_has(uint32_t document) const { return bank_documents_.contains(document); }
+
   int64_t num_encoded() const { return fresh_.size(); }
 
  private:
   const SampleStore& store_;
   ModelState& state_;
   MemoryBank empty_, fresh_;
-  DocumentBank stored_documents_, fresh_documents_;
+  DocumentBank bank_documents_, fresh_documents_;
+  const bool reads_bank_;
 };
 
 }  // namespace lemur

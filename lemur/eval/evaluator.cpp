@@ -6,7 +6,6 @@
 
 #include "lemur/data/batch_loader.h"
 #include "lemur/eval/content_cache.h"
-#include "lemur/eval/slices.h"
 #include "lemur/model/input_builder.h"
 
 namespace lemur {
@@ -54,6 +53,7 @@ Evaluation Evaluator::run(const std::string& split_name,
   Evaluation evaluation;
   auto rows = static_cast<int64_t>(split.end - split.begin);
   evaluation.scores.reserve(static_cast<size_t>(rows));
+  if (state_.bank) evaluation.cold_rows = 0;
   while (auto batch = loader.next()) {
     auto source = [&](std::span<const uint32_t> documents) { return cache.documents(documents); };
     RankingInput input = builder.build(*batch, source, /*training=*/false).input;
@@ -64,6 +64,9 @@ Evaluation Evaluator::run(const std::string& split_name,
     torch::Tensor scores = state_.model(input).logits.select(1, 0).sigmoid().contiguous();
     evaluation.scores.insert(evaluation.scores.end(), scores.data_ptr<float>(),
                              scores.data_ptr<float>() + scores.numel());
+    if (evaluation.cold_rows)
+      for (uint32_t d : batch->document_of)
+        *evaluation.cold_rows += !cache.bank_has(batch->documents[d]);
     if (progress) progress(static_cast<int64_t>(evaluation.scores.size()), rows);
   }
   evaluation.encoded_documents = cache.num_encoded();
@@ -75,43 +78,79 @@ Evaluation Evaluator::run(const std::string& split_name,
   return evaluation;
 }
 
-nlohmann::ordered_json Evaluator::slices(const std::string& split_name,
-                                         const Evaluation& evaluation) {
-  const auto& split = store_.schema().split(split_name);
+void Evaluator::count_trained() {
+  if (!times_trained_.empty()) return;
   const auto& train = store_.schema().split("train");
-  if (times_trained_.empty()) {
-    times_trained_.assign(store_.schema().num_documents, 0);
-    user_trained_.assign(store_.schema().num_users, 0);
-    for (uint64_t e = train.begin; e < train.end; ++e)
-      ++times_trained_[store_.documents()[e]], ++user_trained_[store_.users()[e]];
-  }
-  static constexpr int64_t kSeen[] = {0, 5, 50},
-                           kAges[] = {kMsPerHour, kMsPerDay, 7 * kMsPerDay, 30 * kMsPerDay},
-                           kLengths[] = {0, 9, 49, 199};
-  std::vector<SliceColumn> columns = {
-      {"document_seen", {"0", "1-5", "6-50", "51+"}, {}},
-      {"document_age", {"1h", "1d", "7d", "30d", "older"}, {}},
-      {"history_length", {"0", "1-9", "10-49", "50-199", "200+"}, {}},
-      {"user_seen", {"no", "yes"}, {}}};
-  size_t longest = 0;
-  for (size_t h = 0; h < store_.schema().histories.size(); ++h)
-    if (store_.schema().histories[h].length > store_.schema().histories[longest].length)
-      longest = h;
+  times_trained_.assign(store_.schema().num_documents, 0);
+  user_trained_.assign(store_.schema().num_users, 0);
+  for (uint64_t e = train.begin; e < train.end; ++e)
+    ++times_trained_[store_.documents()[e]], ++user_trained_[store_.users()[e]];
+}
+
+SliceColumn Evaluator::document_seen_column(const StoreSchema::Split& split) {
+  static constexpr int64_t kSeen[] = {0, 5, 50};
+  count_trained();
+  SliceColumn column{"document_seen", {"0", "1-5", "6-50", "51+"}, {}};
+  for (uint64_t e = split.begin; e < split.end; ++e)
+    column.bucket_of_row.push_back(bucket(times_trained_[store_.documents()[e]], kSeen));
+  return column;
+}
+
+SliceColumn Evaluator::document_age_column(const StoreSchema::Split& split) const {
+  static constexpr int64_t kAges[] = {kMsPerHour, kMsPerDay, 7 * kMsPerDay, 30 * kMsPerDay};
+  SliceColumn column{"document_age", {"1h", "1d", "7d", "30d", "older"}, {}};
   for (uint64_t e = split.begin; e < split.end; ++e) {
-    uint32_t document = store_.documents()[e], user = store_.users()[e];
-    int64_t time = store_.times()[e];
-    int64_t length = store_.schema().histories.empty()
-                         ? 0
-                         : static_cast<int64_t>(store_.history(longest, user, time).size());
-    columns[0].bucket_of_row.push_back(bucket(times_trained_[document], kSeen));
-    columns[1].bucket_of_row.push_back(
-        bucket(time - store_.document_first_seen()[document], kAges));
-    columns[2].bucket_of_row.push_back(bucket(length, kLengths));
-    columns[3].bucket_of_row.push_back(user_trained_[user] > 0 ? 1 : 0);
+    int64_t age = store_.times()[e] - store_.document_first_seen()[store_.documents()[e]];
+    column.bucket_of_row.push_back(bucket(age, kAges));
   }
+  return column;
+}
+
+SliceColumn Evaluator::history_length_column(const StoreSchema::Split& split) const {
+  static constexpr int64_t kLengths[] = {0, 9, 49, 199};
+  SliceColumn column{"history_length", {"0", "1-9", "10-49", "50-199", "200+"}, {}};
+  const auto& histories = store_.schema().histories;
+  auto longest = std::ranges::max_element(histories, {}, &StoreSchema::History::length);
+  for (uint64_t e = split.begin; e < split.end; ++e) {
+    size_t length = 0;
+    if (longest != histories.end())
+      length = store_
+                   .history(static_cast<size_t>(longest - histories.begin()), store_.users()[e],
+                            store_.times()[e])
+                   .size();
+    column.bucket_of_row.push_back(bucket(static_cast<int64_t>(length), kLengths));
+  }
+  return column;
+}
+
+SliceColumn Evaluator::user_seen_column(const StoreSchema::Split& split) {
+  count_trained();
+  SliceColumn column{"user_seen", {"no", "yes"}, {}};
+  for (uint64_t e = split.begin; e < split.end; ++e)
+    column.bucket_of_row.push_back(user_trained_[store_.users()[e]] > 0 ? 1 : 0);
+  return column;
+}
+
+nlohmann::ordered_json Evaluator::measure(const StoreSchema::Split& split,
+                                          const Evaluation& evaluation,
+                                          const std::vector<SliceColumn>& columns) const {
   std::vector<float> labels;
   std::vector<uint64_t> users;
   return compute_slices(scored_rows(store_, split, evaluation.scores, labels, users), columns);
+}
+
+nlohmann::ordered_json Evaluator::slices(const std::string& split_name,
+                                         const Evaluation& evaluation) {
+  const auto& split = store_.schema().split(split_name);
+  return measure(split, evaluation,
+                 {document_seen_column(split), document_age_column(split),
+                  history_length_column(split), user_seen_column(split)});
+}
+
+nlohmann::ordered_json Evaluator::document_seen(const std::string& split_name,
+                                                const Evaluation& evaluation) {
+  const auto& split = store_.schema().split(split_name);
+  return measure(split, evaluation, {document_seen_column(split)});
 }
 
 }  // namespace lemur

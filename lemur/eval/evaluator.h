@@ -5,11 +5,13 @@
 #include <cstdint>
 #include <functional>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "lemur/data/sample_store.h"
 #include "lemur/eval/metrics.h"
+#include "lemur/eval/slices.h"
 #include "lemur/model/model_state.h"
 
 namespace lemur {
@@ -17,7 +19,10 @@ namespace lemur {
 /// Scores of a split's events, in the order of the split, and how they came about.
 struct Evaluation {
   std::vector<float> scores;      ///< probabilities of the main task [rows]
-  int64_t encoded_documents = 0;  ///< documents that the bank lacked and that were encoded for this
+  int64_t encoded_documents = 0;  ///< distinct documents that were encoded for this: what the bank
+                                  ///< lacked, or all with bank.fresh_evaluation
+  std::optional<int64_t> cold_rows;  ///< impressions whose document the bank lacks; nothing without
+                                     ///< a bank
   Metrics metrics;
 };
 
@@ -35,12 +40,23 @@ class Evaluator {
   /// user_seen (model.md 9).
   nlohmann::ordered_json slices(const std::string& split, const Evaluation& evaluation);
 
+  /// Returns the slice document_seen alone: metrics by how often a document was trained on.
+  nlohmann::ordered_json document_seen(const std::string& split, const Evaluation& evaluation);
+
  private:
+  void count_trained();
+  SliceColumn document_seen_column(const StoreSchema::Split& split);
+  SliceColumn document_age_column(const StoreSchema::Split& split) const;
+  SliceColumn history_length_column(const StoreSchema::Split& split) const;
+  SliceColumn user_seen_column(const StoreSchema::Split& split);
+  nlohmann::ordered_json measure(const StoreSchema::Split& split, const Evaluation& evaluation,
+                                 const std::vector<SliceColumn>& columns) const;
+
   const SampleStore& store_;
   ModelState& state_;
   int64_t batch_size_;
   std::vector<uint32_t> times_trained_,
-      user_trained_;  // impressions in the training split; filled by the first call of slices
+      user_trained_;  // impressions in the training split; filled when they are first needed
 };
 
 /// Views of a split's columns for the metrics; `scores` [rows of the split].

@@ -60,6 +60,8 @@ void ModelState::load(const std::filesystem::path& checkpoint) {
 
 void check_compatible(const StoreSchema& run, const StoreSchema& store) {
   require_equal("text fields", run.text, store.text, [](const auto& t) { return t.name; });
+  require_equal("image fields", run.images, store.images,
+                [](const auto& i) { return fmt::format("{} of {} pixels", i.name, i.pixels); });
   require_equal("features", run.features, store.features,
                 [](const auto& f) { return f.of + " " + f.name + (f.is_number ? " number" : ""); });
   require_equal("histories", run.histories, store.histories, [](const auto& h) { return h.name; });

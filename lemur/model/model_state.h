@@ -26,6 +26,11 @@ struct ModelState {
   FeatureTables tables;
   std::unique_ptr<MemoryBank> bank;  ///< null where bank.enabled is false or there is no content
 
+  /// How documents are packed for this model, without augmentation.
+  DocumentPacking packing() const {
+    return {.patch_pixels = options.model.patch_pixels, .special = special};
+  }
+
   /// Writes dense.safetensors (named as named_parameters()), table_<i>.rows and bank.rows.
   void save(const FolderWriter& folder) const;
 

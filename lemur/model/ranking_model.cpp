@@ -2,8 +2,11 @@
 
 #include <torch/torch.h>
 
+#include <algorithm>
+
 #include "lemur/base/error.h"
 #include "lemur/nn/ragged_similarity.h"
+#include "lemur/nn/recent_mean.h"
 #include "lemur/nn/sqdc.h"
 
 namespace lemur {
@@ -20,6 +23,23 @@ torch::Tensor rows_or_zeros(const torch::Tensor& table, const torch::Tensor& ind
       0, torch::where(index < 0, torch::full_like(index, table.size(0)), index));
 }
 
+bool left_out(const ModelOptions& options, const StoreSchema::Feature& feature) {
+  return std::ranges::find(options.without_features, feature.name) !=
+         options.without_features.end();
+}
+
+void check_left_out(const ModelOptions& options, const StoreSchema& schema) {
+  for (const std::string& name : options.without_features)
+    if (std::ranges::find(schema.features, name, &StoreSchema::Feature::name) ==
+        schema.features.end())
+      fail<InvalidArgument>("model", "model.without_features names '{}'; no feature of the store",
+                            name);
+}
+
+int64_t patch_width(const ModelOptions& options, const StoreSchema& schema) {
+  return schema.images.empty() ? 0 : 3 * options.patch_pixels * options.patch_pixels;
+}
+
 torch::Tensor normalize_rows(const torch::Tensor& x) {
   return x / x.norm(2, {1}, /*keepdim=*/true).clamp_min(1e-8);
 }
@@ -29,17 +49,19 @@ torch::Tensor normalize_rows(const torch::Tensor& x) {
 RankingModelImpl::RankingModelImpl(const ModelOptions& options, bool has_bank,
                                    const StoreSchema& schema)
     : options_(options), schema_(schema) {
-  has_content_ = options.content && !schema.text.empty();
+  has_content_ = options.content && !(schema.text.empty() && schema.images.empty());
   has_queries_ = options.content && schema.has_queries;
-  content_history_ =
-      options.content_history && has_content_ && has_bank && !schema.histories.empty();
-  similarity_ = options.similarity && has_content_ && has_bank && !schema.histories.empty();
+  const bool has_content_histories = has_content_ && has_bank && !schema.histories.empty();
+  content_history_ = options.content_history && has_content_histories;
+  similarity_ = options.similarity && has_content_histories;
+  if (has_content_histories && !has_queries_ && options.alignment_weight > 0) choose_feed_history();
 
+  check_left_out(options, schema);
   // The order of groups is fixed: user, document, context, cross.
   int64_t plain_width = 0, id_width = 0;
   for (const char* group : {"user", "document", "context", "cross"})
     for (size_t f = 0; f < schema.features.size(); ++f) {
-      if (schema.features[f].of != group) continue;
+      if (schema.features[f].of != group || left_out(options, schema.features[f])) continue;
       feature_order_.push_back(f);
       plain_width += feature_width(schema.features[f]);
       if (schema.features[f].is_document_id) id_width = schema.features[f].width;
@@ -48,17 +70,18 @@ RankingModelImpl::RankingModelImpl(const ModelOptions& options, bool has_bank,
 
   int64_t r = options.representation_width;
   if (has_content_) {
-    document_encoder_ =
-        register_module("document_encoder",
-                        Encoder(EncoderOptions{.vocabulary = schema.vocabulary_size,
-                                               .width = options.encoder_width,
-                                               .layers = options.document_layers,
-                                               .heads = options.encoder_heads,
-                                               .ffn_factor = options.encoder_ffn_factor,
-                                               .max_length = max_document_length(schema),
-                                               .types = static_cast<int64_t>(schema.text.size()),
-                                               .output = r,
-                                               .dropout = options.encoder_dropout}));
+    document_encoder_ = register_module(
+        "document_encoder",
+        Encoder(EncoderOptions{.vocabulary = schema.vocabulary_size,
+                               .width = options.encoder_width,
+                               .layers = options.document_layers,
+                               .heads = options.encoder_heads,
+                               .ffn_factor = options.encoder_ffn_factor,
+                               .max_length = max_document_length(schema, options.patch_pixels),
+                               .patch_width = patch_width(options, schema),
+                               .types = std::ssize(schema.text) + std::ssize(schema.images),
+                               .output = r,
+                               .dropout = options.encoder_dropout}));
   }
   if (has_queries_) {
     EncoderOptions query{.vocabulary = schema.vocabulary_size,
@@ -117,10 +140,25 @@ RankingModelImpl::RankingModelImpl(const ModelOptions& options, bool has_bank,
   }
   head_ = register_module("head",
                           torch::nn::Linear(top_width, static_cast<int64_t>(schema.labels.size())));
+  if (feed_history_) feed_anchor_ = register_module("feed_anchor", torch::nn::Linear(r, r));
+}
+
+void RankingModelImpl::choose_feed_history() {
+  const auto& histories = schema_.histories;
+  if (options_.feed_history.empty()) {
+    feed_history_ = 0;
+    return;
+  }
+  auto found = std::ranges::find(histories, options_.feed_history, &StoreSchema::History::name);
+  if (found == histories.end())
+    fail<InvalidArgument>("model", "model.feed_history names '{}'; the store has no such history",
+                          options_.feed_history);
+  feed_history_ = static_cast<size_t>(found - histories.begin());
 }
 
 torch::Tensor RankingModelImpl::encode_documents(const TokenBatch& texts) {
-  return document_encoder_(texts.tokens, texts.positions, texts.types, texts.offsets);
+  return document_encoder_(texts.tokens, texts.positions, texts.types, texts.offsets,
+                           texts.patches);
 }
 
 torch::Tensor RankingModelImpl::encode_queries(const TokenBatch& texts) {
@@ -148,10 +186,15 @@ RankingOutput RankingModelImpl::forward(const RankingInput& input) {
                                              : output.sample_documents);
   }
   if (has_queries_) {
-    output.sample_queries = rows_or_zeros(input.queries, input.query_of);
-    output.query_mask = input.query_of >= 0;
-    content.push_back(options_.stop_gradient ? output.sample_queries.detach()
-                                             : output.sample_queries);
+    output.anchors = rows_or_zeros(input.queries, input.query_of);
+    output.anchor_mask = input.query_of >= 0;
+    content.push_back(options_.stop_gradient ? output.anchors.detach() : output.anchors);
+  }
+  if (feed_history_ && is_training()) {
+    RecentMean recent = recent_mean(input.history_content, input.content_histories[*feed_history_],
+                                    options_.feed_documents);
+    output.anchors = feed_anchor_(recent.mean);
+    output.anchor_mask = recent.exists;
   }
   std::vector<torch::Tensor> seen = groups;
   seen.insert(seen.end(), content.begin(), content.end());
@@ -195,14 +238,15 @@ RankingLosses RankingModelImpl::losses(const RankingOutput& output,
     per_task = per_task * torch::tensor(options_.task_weights, per_task.options());
   result.cross_entropy = per_task.sum();
   result.total = result.cross_entropy;
-  if (options_.alignment_weight > 0 && has_content_ && has_queries_) {
-    result.alignment = sqdc_loss(output.sample_queries, output.sample_documents,
+  if (options_.alignment_weight > 0 && output.sample_documents.defined() &&
+      output.anchors.defined()) {
+    result.alignment = sqdc_loss(output.anchors, output.sample_documents,
                                  targets.labels.select(1, 0), targets.requests, targets.documents,
                                  SqdcOptions{.temperature = options_.temperature,
                                              .session_mask = options_.session_mask,
                                              .document_mask = options_.document_mask,
                                              .negatives_all = options_.negatives == "all"},
-                                 output.query_mask);
+                                 output.anchor_mask);
     result.total = result.total + options_.alignment_weight * result.alignment;
   }
   return result;

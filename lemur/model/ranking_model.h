@@ -40,9 +40,9 @@ struct RankingInput {
 /// What forward returns, and the losses' parts.
 struct RankingOutput {
   torch::Tensor logits;            ///< [B, num_labels]
-  torch::Tensor sample_queries;    ///< [B, r]; undefined in feeds
+  torch::Tensor anchors;           ///< [B, r] of SQDC: queries, or what stands for them in feeds
   torch::Tensor sample_documents;  ///< [B, r]; undefined without content
-  torch::Tensor query_mask;        ///< bool [B]: the sample has a query; undefined in feeds
+  torch::Tensor anchor_mask;       ///< bool [B]: the sample has an anchor
 };
 
 /// Labels and keys that the losses need.
@@ -65,12 +65,12 @@ class RankingModelImpl : public torch::nn::Module {
 
   bool has_content() const { return has_content_; }
   bool has_queries() const { return has_queries_; }
-  bool reads_content_histories() const { return content_history_ || similarity_; }
+  bool reads_content_histories() const { return content_history_ || similarity_ || feed_history_; }
   bool reads_id_histories() const { return id_history_; }
   int64_t representation_width() const { return options_.representation_width; }
   const ModelOptions& options() const { return options_; }
 
-  /// Encodes packed texts to [n, r].
+  /// Encodes packed texts and images to [n, r].
   torch::Tensor encode_documents(const TokenBatch& texts);
   torch::Tensor encode_queries(const TokenBatch& texts);
 
@@ -82,17 +82,19 @@ class RankingModelImpl : public torch::nn::Module {
 
  private:
   torch::Tensor drop_embeddings(const torch::Tensor& value);
+  void choose_feed_history();
 
   ModelOptions options_;
   StoreSchema schema_;
   bool has_content_, has_queries_, content_history_, id_history_, similarity_;
-  std::vector<size_t> feature_order_;  // user, document, then context and cross
+  std::vector<size_t> feature_order_;   // user, document, then context and cross
+  std::optional<size_t> feed_history_;  // its last documents are SQDC's anchor
 
   Encoder document_encoder_{nullptr}, query_encoder_{nullptr};
   std::vector<HistoryDecoder> content_decoders_, id_decoders_;  // per history
   RankMixer rankmixer_{nullptr};
   Mlp mlp_{nullptr};
-  torch::nn::Linear head_{nullptr};
+  torch::nn::Linear head_{nullptr}, feed_anchor_{nullptr};
 };
 TORCH_MODULE(RankingModel);
 

@@ -3,12 +3,18 @@
 #include <algorithm>
 #include <vector>
 
+#include "lemur/base/error.h"
+#include "lemur/base/hash.h"
+#include "lemur/model/image_patches.h"
+
 namespace lemur {
 namespace {
 
 /// Collects one sequence after the other, then hands out tensors.
 class Packer {
  public:
+  explicit Packer(int64_t patch_width = 0) : patch_width_(patch_width) {}
+
   void start() { offsets_.push_back(static_cast<int64_t>(tokens_.size())); }
   void add(int64_t token, int64_t type) {
     positions_.push_back(static_cast<int64_t>(tokens_.size()) - offsets_.back());
@@ -18,34 +24,88 @@ class Packer {
   void add(std::span<const int32_t> tokens, int64_t type) {
     for (int32_t token : tokens) add(token, type);
   }
+  /// Adds an image of `count` patches whose first one has position `position`.
+  void add(const ImageView& image, const ImageWindow& window, int64_t patch_pixels, int64_t count,
+           int64_t position, int64_t type) {
+    append_patches(image, window, patch_pixels, values_);
+    for (int64_t i = 0; i < count; ++i) {
+      rows_.push_back(static_cast<int64_t>(tokens_.size()));
+      tokens_.push_back(0);
+      positions_.push_back(position + i);
+      types_.push_back(type);
+    }
+  }
   TokenBatch finish() {
     start();
-    return {torch::tensor(tokens_, torch::kInt64), torch::tensor(positions_, torch::kInt64),
-            torch::tensor(types_, torch::kInt64), torch::tensor(offsets_, torch::kInt64)};
+    TokenBatch batch{torch::tensor(tokens_, torch::kInt64),
+                     torch::tensor(positions_, torch::kInt64),
+                     torch::tensor(types_, torch::kInt64),
+                     torch::tensor(offsets_, torch::kInt64),
+                     {}};
+    if (!rows_.empty())
+      batch.patches = {torch::tensor(values_).view({-1, patch_width_}),
+                       torch::tensor(rows_, torch::kInt64)};
+    return batch;
   }
 
  private:
-  std::vector<int64_t> tokens_, positions_, types_, offsets_;
+  int64_t patch_width_;
+  std::vector<int64_t> tokens_, positions_, types_, offsets_, rows_;
+  std::vector<float> values_;
 };
 
-}  // namespace
-
-int64_t max_document_length(const StoreSchema& schema) {
+/// Rows of the longest document without its images.
+int64_t max_text_length(const StoreSchema& schema) {
   int64_t length = 1;
   for (const auto& field : schema.text) length += field.max_tokens + 1;
   return length;
 }
 
+int64_t num_patches(const StoreSchema::ImageField& image, int64_t patch_pixels) {
+  if (image.pixels % patch_pixels != 0)
+    fail<InvalidArgument>("model",
+                          "image '{}' has {} pixels a side; model.patch_pixels = {} does not "
+                          "divide it",
+                          image.name, image.pixels, patch_pixels);
+  int64_t side = image.pixels / patch_pixels;
+  return side * side;
+}
+
+ImageWindow window_of(const ImageAugmentation& how, uint64_t document, size_t field) {
+  if (!how.flip && how.crop == 0) return {};
+  return draw_window(how.flip, how.crop, hash_combine(hash_combine(how.seed, document), field));
+}
+
+}  // namespace
+
+int64_t max_document_length(const StoreSchema& schema, int64_t patch_pixels) {
+  int64_t length = max_text_length(schema);
+  for (const auto& image : schema.images) length += num_patches(image, patch_pixels);
+  return length;
+}
+
 TokenBatch pack_documents(const SampleStore& store, std::span<const uint32_t> documents,
-                          const SpecialTokens& special) {
-  Packer packer;
+                          const DocumentPacking& packing) {
+  const StoreSchema& schema = store.schema();
+  const int64_t text_length = max_text_length(schema);
+  Packer packer(3 * packing.patch_pixels * packing.patch_pixels);
   for (uint32_t document : documents) {
     packer.start();
-    packer.add(special.cls, 0);
-    for (size_t field = 0; field < store.schema().text.size(); ++field) {
+    packer.add(packing.special.cls, 0);
+    for (size_t field = 0; field < schema.text.size(); ++field) {
       auto type = static_cast<int64_t>(field);
       packer.add(store.document_tokens(document, field), type);
-      packer.add(special.sep, type);
+      packer.add(packing.special.sep, type);
+    }
+    int64_t position = text_length;
+    for (size_t field = 0; field < schema.images.size(); ++field) {
+      ImageView image{store.image(document, field), schema.images[field].pixels};
+      int64_t patches = num_patches(schema.images[field], packing.patch_pixels);
+      if (!image.rgb.empty())
+        packer.add(image, window_of(packing.augmentation, store.document_keys()[document], field),
+                   packing.patch_pixels, patches, position,
+                   static_cast<int64_t>(schema.text.size() + field));
+      position += patches;
     }
   }
   return packer.finish();

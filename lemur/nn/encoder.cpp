@@ -67,6 +67,9 @@ EncoderImpl::EncoderImpl(const EncoderOptions& options, torch::nn::Embedding sha
                           fmt::join(word_embedding_->weight.sizes(), " x "), options.vocabulary,
                           options.width);
   }
+  if (options.patch_width > 0)
+    patch_embedding_ =
+        register_module("patch_embedding", initialized_linear(options.patch_width, options.width));
   position_embedding_ = register_module("position_embedding",
                                         initialized_embedding(options.max_length, options.width));
   type_embedding_ =
@@ -77,21 +80,34 @@ EncoderImpl::EncoderImpl(const EncoderOptions& options, torch::nn::Embedding sha
   output_ = register_module("output", initialized_linear(options.width, options.output));
 }
 
+torch::Tensor EncoderImpl::embed(const torch::Tensor& tokens, const PackedPatches& patches) {
+  // Words weigh sqrt(d) (Vaswani et al. 2017, 3.4): otherwise what all texts share, positions and
+  // types, drowns the words of an untrained encoder, and SQDC begins with equal vectors.
+  torch::Tensor words = word_embedding_(checked_index(kWhere, "token", tokens, tokens.numel(), 0,
+                                                      options_.vocabulary)) *
+                        std::sqrt(static_cast<double>(options_.width));
+  if (!patches.values.defined() || patches.values.numel() == 0) return words;
+  if (patch_embedding_.is_empty() || patches.values.dim() != 2 ||
+      patches.values.size(1) != options_.patch_width)
+    fail<InvalidArgument>(kWhere, "patches are [{}]; expected rows of {} numbers",
+                          fmt::join(patches.values.sizes(), ", "), options_.patch_width);
+  const torch::Tensor rows =
+      checked_index(kWhere, "patch row", patches.rows, patches.values.size(0), 0, tokens.numel());
+  return words.index_copy(0, rows, patch_embedding_(patches.values));
+}
+
 torch::Tensor EncoderImpl::forward(const torch::Tensor& tokens, const torch::Tensor& positions,
-                                   const torch::Tensor& types, const torch::Tensor& offsets) {
+                                   const torch::Tensor& types, const torch::Tensor& offsets,
+                                   const PackedPatches& patches) {
   const int64_t total = tokens.numel();
   const torch::Tensor starts = checked_offsets(kWhere, offsets, total);
   const torch::Tensor first = starts.slice(0, 0, -1);
   if ((starts.slice(0, 1) == first).any().item<bool>())
     fail<InvalidArgument>(kWhere, "a text has no token; each needs at least its first one");
-  // Words weigh sqrt(d) (Vaswani et al. 2017, 3.4): otherwise what all texts share, positions and
-  // types, drowns the words of an untrained encoder, and SQDC begins with equal vectors.
-  torch::Tensor x =
-      word_embedding_(checked_index(kWhere, "token", tokens, total, 0, options_.vocabulary)) *
-          std::sqrt(static_cast<double>(options_.width)) +
-      position_embedding_(
-          checked_index(kWhere, "position", positions, total, 0, options_.max_length)) +
-      type_embedding_(checked_index(kWhere, "type", types, total, 0, options_.types));
+  torch::Tensor x = embed(tokens, patches) +
+                    position_embedding_(checked_index(kWhere, "position", positions, total, 0,
+                                                      options_.max_length)) +
+                    type_embedding_(checked_index(kWhere, "type", types, total, 0, options_.types));
   x = torch::dropout(x, options_.dropout, is_training());
 
   // Only the first tokens are read in the end, so the last layer stops at its attention for others.

@@ -19,10 +19,11 @@ struct EncoderOptions {
   int64_t layers = 4;
   int64_t heads = 4;  ///< divides width
   int64_t ffn_factor = 4;
-  int64_t max_length = 0;  ///< rows of the position embedding
-  int64_t types = 1;       ///< rows of the type embedding
-  int64_t output = 128;    ///< r, of the representation
-  double dropout = 0;      ///< on the embedding and after attention and FFN; 0: none
+  int64_t max_length = 0;   ///< rows of the position embedding
+  int64_t patch_width = 0;  ///< numbers of an image patch; 0: texts only
+  int64_t types = 1;        ///< rows of the type embedding
+  int64_t output = 128;     ///< r, of the representation
+  double dropout = 0;       ///< on the embedding and after attention and FFN; 0: none
 };
 
 /// One pre-LayerNorm block: x + attention(LN(x)), then x + FFN(LN(x)), GELU, packed texts.
@@ -45,7 +46,14 @@ class EncoderLayerImpl : public torch::nn::Module {
 };
 TORCH_MODULE(EncoderLayer);
 
-/// Encodes texts packed one behind the other; attention stays inside a text.
+/// Image patches that stand in packed texts (early fusion).
+struct PackedPatches {
+  torch::Tensor values;  ///< float [n, patch_width]
+  torch::Tensor rows;    ///< int64 [n], distinct: the row of the packed text that each one takes
+};
+
+/// Encodes texts packed one behind the other; attention stays inside a text. A row of a text is a
+/// word or a patch of an image.
 class EncoderImpl : public torch::nn::Module {
  public:
   /// Throws InvalidArgument where a size is not positive or heads do not divide width.
@@ -57,16 +65,21 @@ class EncoderImpl : public torch::nn::Module {
   /// Returns [I, r], the linearly mapped final state of each text's first token.
   ///
   /// `tokens`, `positions`, `types` int64 [total]; `offsets` int64 [I + 1], every text has at least
-  /// one token. Throws InvalidArgument where sizes do not fit or an index is out of range.
+  /// one token. Where a row is one of `patches`, its token is not looked at. Throws InvalidArgument
+  /// where sizes do not fit or an index is out of range.
   torch::Tensor forward(const torch::Tensor& tokens, const torch::Tensor& positions,
-                        const torch::Tensor& types, const torch::Tensor& offsets);
+                        const torch::Tensor& types, const torch::Tensor& offsets,
+                        const PackedPatches& patches = {});
 
   /// Returns the word embedding, to be shared with another encoder.
   torch::nn::Embedding word_embedding() const { return word_embedding_; }
 
  private:
+  torch::Tensor embed(const torch::Tensor& tokens, const PackedPatches& patches);
+
   EncoderOptions options_;
   torch::nn::Embedding word_embedding_{nullptr};
+  torch::nn::Linear patch_embedding_{nullptr};  // only with patches
   torch::nn::Embedding position_embedding_{nullptr}, type_embedding_{nullptr};
   std::vector<EncoderLayer> layers_;
   torch::nn::LayerNorm final_norm_{nullptr};

@@ -47,6 +47,53 @@ TEST(Encoder, HasTheGradientOfFiniteDifferences) {
   expect_gradients(*encoder, [&] { return texts.encode(encoder); });
 }
 
+/// Puts a patch of `width` random numbers into every third row but a text's first.
+PackedPatches every_third(const Texts& texts, int64_t width) {
+  torch::Tensor rows = (texts.positions % 3 == 2).nonzero().flatten();
+  return {torch::randn({rows.numel(), width}, torch::kFloat64), rows};
+}
+
+TEST(Encoder, HasTheGradientOfFiniteDifferencesWithImages) {
+  EncoderOptions options = kSmall;
+  options.patch_width = 7;
+  Encoder encoder(options);
+  prepare_for_check(*encoder);
+  const Texts texts({1, 31, 32, 33, 4});
+  const PackedPatches patches = every_third(texts, 7);
+  patches.values.set_requires_grad(true);
+  expect_gradients(
+      *encoder,
+      [&] { return encoder(texts.tokens, texts.positions, texts.types, texts.offsets, patches); },
+      {patches.values});
+}
+
+TEST(Encoder, ReadsPatchesInPlaceOfTokens) {
+  EncoderOptions options = kSmall;
+  options.patch_width = 7;
+  Encoder encoder(options);
+  encoder->to(torch::kFloat64);
+  Texts texts({9});
+  const PackedPatches patches = every_third(texts, 7);
+  auto encode = [&](const PackedPatches& some) {
+    return encoder(texts.tokens, texts.positions, texts.types, texts.offsets, some);
+  };
+  const Tensor before = encode(patches);
+  EXPECT_FALSE(torch::allclose(before, encode({})));
+  texts.tokens.index_fill_(0, patches.rows, 3);
+  EXPECT_TRUE(torch::equal(before, encode(patches))) << "their tokens are not looked at";
+  EXPECT_FALSE(torch::allclose(before, encode({patches.values + 1, patches.rows})));
+  expect_error<InvalidArgument>(
+      [&] {
+        encode({patches.values.slice(1, 0, 6), patches.rows});
+      },
+      "expected rows of 7 numbers");
+  expect_error<InvalidArgument>(
+      [&] {
+        encode({patches.values, patches.rows + 7});
+      },
+      "patch row is");
+}
+
 TEST(Encoder, EncodesEachTextAsIfAlone) {
   torch::manual_seed(1);
   Encoder encoder(kSmall);

@@ -69,12 +69,14 @@ void RunLog::add(const StepMetrics& metrics, const Batch& batch, int64_t step) {
     mean("encoder/distinct_documents", static_cast<double>(metrics.documents));
     mean("encoder/forward", static_cast<double>(metrics.encoded));
     mean("encoder/backward", static_cast<double>(metrics.backward));
+    mean("encoder/refreshed", static_cast<double>(metrics.refreshed));
     mean("encoder/tokens", static_cast<double>(metrics.tokens));
     mean("bank/coverage_targets", metrics.target_coverage);
     for (size_t h = 0; h < metrics.history_coverage.size(); ++h)
       mean("bank/coverage_" + options_.history_names[h], metrics.history_coverage[h]);
     if (metrics.re_encoded > 0)
       mean("bank/staleness", metrics.staleness, static_cast<double>(metrics.re_encoded));
+    mean("bank/age_mean", metrics.age_mean);
     mean("bank/age_median", metrics.age_median);
     mean("bank/age_p90", metrics.age_p90);
     mean("bank/age_max", metrics.age_max);
@@ -110,12 +112,16 @@ void RunLog::write_interval(int64_t step, double learning_rate, const ModelState
   interval_start_ = Clock::now();
 }
 
-void RunLog::write_evaluation(int64_t step, const Metrics& metrics, int64_t encoded_documents) {
+void RunLog::write_evaluation(int64_t step, const Evaluation& evaluation,
+                              const nlohmann::ordered_json& document_seen) {
   nlohmann::ordered_json values;
-  nlohmann::ordered_json all = metrics.to_json();
+  nlohmann::ordered_json all = evaluation.metrics.to_json();
   for (const auto& [name, value] : all.items())
     if (value.is_number()) values["valid/" + name] = value;
-  values["valid/encoded_documents"] = encoded_documents;
+  values["valid/encoded_documents"] = evaluation.encoded_documents;
+  if (evaluation.cold_rows) values["valid/cold_rows"] = *evaluation.cold_rows;
+  for (const auto& [bucket, slice] : document_seen.items())
+    if (slice["auc"].is_number()) values["valid/auc_document_seen_" + bucket] = slice["auc"];
   write(step, values);
 }
 

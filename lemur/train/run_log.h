@@ -13,7 +13,7 @@
 
 #include "lemur/base/progress.h"
 #include "lemur/data/batch.h"
-#include "lemur/eval/metrics.h"
+#include "lemur/eval/evaluator.h"
 #include "lemur/eval/window_auc.h"
 #include "lemur/model/model_state.h"
 #include "lemur/train/tensorboard.h"
@@ -46,8 +46,9 @@ class RunLog {
   /// Prints a line for people, above the progress bar; nothing without progress.
   void note(const std::string& line);
 
-  /// Writes a line of an evaluation on "valid".
-  void write_evaluation(int64_t step, const Metrics& metrics, int64_t encoded_documents);
+  /// Writes a line of an evaluation on "valid"; `document_seen` are the metrics of its buckets.
+  void write_evaluation(int64_t step, const Evaluation& evaluation,
+                        const nlohmann::ordered_json& document_seen);
 
  private:
   using Clock = std::chrono::steady_clock;

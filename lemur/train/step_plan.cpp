@@ -1,5 +1,7 @@
 #include "lemur/train/step_plan.h"
 
+#include <algorithm>
+
 #include "lemur/base/hash.h"
 
 namespace lemur {
@@ -17,6 +19,21 @@ StepPlan plan_step(const BankOptions& options, uint64_t seed, int64_t step,
     (forward ? (backward ? plan.graph : plan.forward_only) : plan.stored).push_back(i);
   }
   return plan;
+}
+
+std::vector<uint32_t> plan_refresh(std::span<const int64_t> last_step, int64_t step,
+                                   int64_t budget) {
+  std::vector<uint32_t> chosen;
+  for (uint32_t i = 0; i < last_step.size(); ++i)
+    if (last_step[i] < step) chosen.push_back(i);
+  auto size = std::min(chosen.size(), static_cast<size_t>(std::max<int64_t>(budget, 0)));
+  auto end = chosen.begin() + static_cast<ptrdiff_t>(size);
+  std::nth_element(chosen.begin(), end, chosen.end(), [&](uint32_t a, uint32_t b) {
+    return last_step[a] != last_step[b] ? last_step[a] < last_step[b] : a < b;
+  });
+  chosen.erase(end, chosen.end());
+  std::sort(chosen.begin(), chosen.end());
+  return chosen;
 }
 
 }  // namespace lemur

@@ -24,4 +24,13 @@ struct StepPlan {
 StepPlan plan_step(const BankOptions& options, uint64_t seed, int64_t step,
                    std::span<const uint64_t> keys, std::span<const bool> present);
 
+/// Chooses the documents of a batch's histories to encode beyond the plan (model.md 4, step 5).
+/// `last_step` [n]: step of a document's last write, kNeverWritten where the bank lacks it. Returns
+/// at most `budget` indices, ascending: those never written first, then the oldest, of equals the
+/// first; none that was written in `step` itself.
+std::vector<uint32_t> plan_refresh(std::span<const int64_t> last_step, int64_t step,
+                                   int64_t budget);
+
+inline constexpr int64_t kNeverWritten = -1;
+
 }  // namespace lemur

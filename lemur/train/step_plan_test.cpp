@@ -56,6 +56,16 @@ TEST(StepPlan, TakesEverythingWithoutABankAndAtFullShares) {
   EXPECT_EQ(plan({.forward = 1, .backward = 1}, 1, keys, true).graph.size(), 33u);
 }
 
+TEST(StepPlan, RefreshesTheMissingAndTheOldest) {
+  const std::vector<int64_t> last = {5, kNeverWritten, 9, 2, 5, kNeverWritten, 7};
+  EXPECT_EQ(plan_refresh(last, 9, 0), (std::vector<uint32_t>{}));
+  EXPECT_EQ(plan_refresh(last, 9, 1), (std::vector<uint32_t>{1}));
+  EXPECT_EQ(plan_refresh(last, 9, 4), (std::vector<uint32_t>{0, 1, 3, 5}));
+  EXPECT_EQ(plan_refresh(last, 9, 100), (std::vector<uint32_t>{0, 1, 3, 4, 5, 6}))
+      << "what was written in this step is fresh";
+  EXPECT_TRUE(plan_refresh({}, 9, 3).empty());
+}
+
 TEST(StepPlan, DrawsEachDocumentAlikeOnOneAndTwoWorkers) {
   auto keys = make_keys(1000);
   BankOptions options{.forward = 0.2, .backward = 0.1};

@@ -4,9 +4,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "lemur/base/error.h"
-#include "lemur/train/step_plan.h"
+#include "lemur/base/hash.h"
 
 namespace lemur {
 namespace {
@@ -28,7 +29,7 @@ TrainStep::TrainStep(const SampleStore& store, ModelState& state, DenseOptimizer
       no_bank_(state.model->representation_width()),
       documents_(store, state.bank ? *state.bank : no_bank_) {}
 
-torch::Tensor TrainStep::encode_targets(const Batch& batch, int64_t step, StepMetrics& metrics) {
+StepPlan TrainStep::plan(const Batch& batch, int64_t step, StepMetrics& metrics) const {
   std::vector<uint64_t> keys;
   std::unique_ptr<bool[]> present(new bool[batch.documents.size()]);
   int64_t num_present = 0;
@@ -36,33 +37,45 @@ torch::Tensor TrainStep::encode_targets(const Batch& batch, int64_t step, StepMe
     keys.push_back(store_.document_keys()[batch.documents[i]]);
     num_present += present[i] = documents_.contains(batch.documents[i]);
   }
+  if (state_.bank)
+    metrics.target_coverage =
+        static_cast<double>(num_present) / static_cast<double>(batch.documents.size());
   BankOptions options = state_.options.bank;
   options.enabled = state_.bank != nullptr;
-  StepPlan plan = plan_step(options, static_cast<uint64_t>(state_.options.train.seed), step, keys,
-                            {present.get(), batch.documents.size()});
+  return plan_step(options, static_cast<uint64_t>(state_.options.train.seed), step, keys,
+                   {present.get(), batch.documents.size()});
+}
 
+/// Encodes documents and writes them into the bank.
+torch::Tensor TrainStep::encode(std::span<const uint32_t> documents, int64_t step,
+                                StepMetrics& metrics) {
+  DocumentPacking packing = state_.packing();
+  const TrainOptions& options = state_.options.train;
+  packing.augmentation = {
+      .flip = options.image_flip,
+      .crop = options.image_crop,
+      .seed = hash_combine(static_cast<uint64_t>(options.seed), static_cast<uint64_t>(step))};
+  TokenBatch texts = pack_documents(store_, documents, packing);
+  torch::Tensor vectors = state_.model->encode_documents(texts);
+  metrics.tokens += texts.tokens.numel();
+  if (!state_.bank) return vectors;
+  torch::Tensor constant = vectors.detach().contiguous();
+  measure_staleness(documents, constant, metrics);
+  documents_.write(documents, constant, step);
+  return vectors;
+}
+
+TrainStep::Targets TrainStep::encode_targets(const Batch& batch, int64_t step,
+                                             StepMetrics& metrics) {
+  StepPlan plan = this->plan(batch, step, metrics);
   std::vector<torch::Tensor> parts;
-  auto encode = [&](const std::vector<uint32_t>& indices) {
-    if (indices.empty()) return;
-    std::vector<uint32_t> documents = pick(batch.documents, indices);
-    TokenBatch texts = pack_documents(store_, documents, state_.special);
-    torch::Tensor vectors = state_.model->encode_documents(texts);
-    parts.push_back(vectors);
-    metrics.tokens += texts.tokens.numel();
-    if (!state_.bank) return;
-    torch::Tensor constant = vectors.detach().contiguous();
-    measure_staleness(documents, constant, metrics);
-    documents_.write(documents, constant, step);
-  };
-  encode(plan.graph);
-  {
+  if (!plan.graph.empty())
+    parts.push_back(encode(pick(batch.documents, plan.graph), step, metrics));
+  if (!plan.forward_only.empty()) {
     torch::NoGradGuard no_grad;
-    encode(plan.forward_only);
+    parts.push_back(encode(pick(batch.documents, plan.forward_only), step, metrics));
   }
-  if (!plan.stored.empty()) {
-    std::vector<uint32_t> stored = pick(batch.documents, plan.stored);
-    parts.push_back(documents_.gather(stored));
-  }
+  if (!plan.stored.empty()) parts.push_back(documents_.gather(pick(batch.documents, plan.stored)));
 
   std::vector<int64_t> place(batch.documents.size());
   int64_t next = 0;
@@ -71,10 +84,45 @@ torch::Tensor TrainStep::encode_targets(const Batch& batch, int64_t step, StepMe
   metrics.documents = static_cast<int64_t>(batch.documents.size());
   metrics.encoded = static_cast<int64_t>(plan.graph.size() + plan.forward_only.size());
   metrics.backward = static_cast<int64_t>(plan.graph.size());
-  if (state_.bank)
-    metrics.target_coverage =
-        static_cast<double>(num_present) / static_cast<double>(batch.documents.size());
-  return torch::cat(parts).index_select(0, torch::tensor(place, torch::kInt64));
+  return {torch::cat(parts).index_select(0, torch::tensor(place, torch::kInt64)),
+          std::move(plan.graph)};
+}
+
+void TrainStep::refresh(std::span<const uint32_t> documents, int64_t step, StepMetrics& metrics) {
+  auto budget = static_cast<int64_t>(
+      std::ceil(state_.options.bank.refresh_budget * static_cast<double>(metrics.encoded)));
+  if (budget == 0) return;
+  std::vector<uint32_t> chosen = plan_refresh(last_steps(documents), step, budget);
+  for (uint32_t& document : chosen) document = documents[document];
+  metrics.refreshed = static_cast<int64_t>(chosen.size());
+  if (chosen.empty()) return;
+  torch::NoGradGuard no_grad;
+  StepMetrics unused;  // staleness stays that of the targets, comparable between budgets
+  encode(chosen, step, unused);
+  metrics.tokens += unused.tokens;
+}
+
+StoredContent TrainStep::read_histories(std::span<const uint32_t> documents, const Batch& batch,
+                                        const Targets& targets) const {
+  StoredContent content{documents_.gather(documents), std::vector<bool>(documents.size())};
+  for (size_t i = 0; i < documents.size(); ++i)
+    content.present[i] = documents_.contains(documents[i]);
+  if (!state_.options.bank.history_gradient || targets.graph.empty()) return content;
+
+  std::vector<std::pair<uint32_t, int64_t>> fresh;  // document, row of the targets
+  for (uint32_t i : targets.graph) fresh.emplace_back(batch.documents[i], i);
+  std::sort(fresh.begin(), fresh.end());
+  std::vector<int64_t> rows, of_target;
+  for (size_t i = 0; i < documents.size(); ++i) {
+    auto found = std::lower_bound(fresh.begin(), fresh.end(), std::pair(documents[i], int64_t{0}));
+    if (found == fresh.end() || found->first != documents[i]) continue;
+    rows.push_back(static_cast<int64_t>(i));
+    of_target.push_back(found->second);
+  }
+  content.vectors = content.vectors.index_copy(
+      0, torch::tensor(rows, torch::kInt64),
+      targets.vectors.index_select(0, torch::tensor(of_target, torch::kInt64)));
+  return content;
 }
 
 void TrainStep::measure_staleness(std::span<const uint32_t> documents, const torch::Tensor& vectors,
@@ -93,18 +141,30 @@ void TrainStep::measure_staleness(std::span<const uint32_t> documents, const tor
   metrics.re_encoded += count;
 }
 
+/// Returns the step of each document's last write, kNeverWritten where the bank lacks it.
+std::vector<int64_t> TrainStep::last_steps(std::span<const uint32_t> documents) const {
+  std::vector<int32_t> rows = documents_.rows(documents), present;
+  for (int32_t row : rows)
+    if (row != MemoryBank::kAbsent) present.push_back(row);
+  std::vector<int64_t> written(present.size()), last;
+  state_.bank->ages(present, written);
+  auto next = written.begin();
+  for (int32_t row : rows) last.push_back(row == MemoryBank::kAbsent ? kNeverWritten : *next++);
+  return last;
+}
+
 void TrainStep::measure_ages(std::span<const uint32_t> documents, int64_t step,
                              StepMetrics& metrics) const {
-  std::vector<int32_t> rows = documents_.rows(documents);
-  rows.erase(std::remove(rows.begin(), rows.end(), MemoryBank::kAbsent), rows.end());
-  if (rows.empty()) return;
-  std::vector<int64_t> last(rows.size());
-  state_.bank->ages(rows, last);
+  std::vector<int64_t> last = last_steps(documents);
+  std::erase(last, kNeverWritten);
+  if (last.empty()) return;
   std::sort(last.begin(), last.end(), std::greater<>());  // youngest first
   auto age_at = [&](double share) {
     return static_cast<double>(
         step - last[static_cast<size_t>(share * static_cast<double>(last.size() - 1))]);
   };
+  metrics.age_mean = static_cast<double>(step) - std::accumulate(last.begin(), last.end(), 0.0) /
+                                                     static_cast<double>(last.size());
   metrics.age_median = age_at(0.5);
   metrics.age_p90 = age_at(0.9);
   metrics.age_max = age_at(1);
@@ -113,19 +173,17 @@ void TrainStep::measure_ages(std::span<const uint32_t> documents, int64_t step,
 StepMetrics TrainStep::run(const Batch& batch, int64_t step, double rate) {
   StepMetrics metrics;
   state_.tables.admit(batch);
-  torch::Tensor documents;
-  if (state_.model->has_content()) documents = encode_targets(batch, step, metrics);
+  Targets targets;
+  if (state_.model->has_content()) targets = encode_targets(batch, step, metrics);
 
   BuiltInput built = builder_.build(
       batch,
-      [&](std::span<const uint32_t> wanted) {
-        StoredContent content{documents_.gather(wanted), std::vector<bool>(wanted.size())};
-        for (size_t i = 0; i < wanted.size(); ++i)
-          content.present[i] = documents_.contains(wanted[i]);
-        return content;
+      [&](std::span<const uint32_t> documents) {
+        refresh(documents, step, metrics);
+        return read_histories(documents, batch, targets);
       },
       /*training=*/true);
-  built.input.documents = documents;
+  built.input.documents = targets.vectors;
   if (state_.model->has_queries())
     built.input.queries = state_.model->encode_queries(
         pack_queries(store_, batch.queries, state_.options.model.query_max_tokens, state_.special));

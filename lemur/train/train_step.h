@@ -10,6 +10,7 @@
 #include "lemur/model/input_builder.h"
 #include "lemur/model/model_state.h"
 #include "lemur/train/dense_optimizer.h"
+#include "lemur/train/step_plan.h"
 
 namespace lemur {
 
@@ -18,13 +19,14 @@ struct StepMetrics {
   double loss = 0, cross_entropy = 0, alignment = 0, gradient_norm = 0;
   int64_t documents = 0;              ///< I, distinct target documents
   int64_t encoded = 0, backward = 0;  ///< |F|, |G|
+  int64_t refreshed = 0;              ///< documents of histories encoded beyond the targets
   int64_t tokens = 0;                 ///< document tokens encoded
   double target_coverage = 1;  ///< share of distinct targets present before the step's writes
   std::vector<double> history_coverage;  ///< per history: share of its elements with a
                                          ///< representation (1 for no elements)
   double staleness = 0;    ///< mean cosine of new and stored vectors of the re-encoded documents
   int64_t re_encoded = 0;  ///< how many that mean is over
-  double age_median = 0, age_p90 = 0,
+  double age_mean = 0, age_median = 0, age_p90 = 0,
          age_max = 0;         ///< steps since the last write, of the distinct vectors read
   std::vector<float> scores;  ///< [B] probabilities of the main task
 };
@@ -39,9 +41,20 @@ class TrainStep {
   StepMetrics run(const Batch& batch, int64_t step, double rate);
 
  private:
-  torch::Tensor encode_targets(const Batch& batch, int64_t step, StepMetrics& metrics);
+  /// Representations of a batch's distinct documents.
+  struct Targets {
+    torch::Tensor vectors;        ///< [I, r]
+    std::vector<uint32_t> graph;  ///< those that carry a gradient, ascending
+  };
+  StepPlan plan(const Batch& batch, int64_t step, StepMetrics& metrics) const;
+  torch::Tensor encode(std::span<const uint32_t> documents, int64_t step, StepMetrics& metrics);
+  Targets encode_targets(const Batch& batch, int64_t step, StepMetrics& metrics);
+  void refresh(std::span<const uint32_t> documents, int64_t step, StepMetrics& metrics);
+  StoredContent read_histories(std::span<const uint32_t> documents, const Batch& batch,
+                               const Targets& targets) const;
   void measure_staleness(std::span<const uint32_t> documents, const torch::Tensor& vectors,
                          StepMetrics& metrics) const;
+  std::vector<int64_t> last_steps(std::span<const uint32_t> documents) const;
   void measure_ages(std::span<const uint32_t> documents, int64_t step, StepMetrics& metrics) const;
 
   const SampleStore& store_;

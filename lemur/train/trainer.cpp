@@ -6,13 +6,16 @@
 #include <chrono>
 #include <cmath>
 #include <numbers>
+#include <numeric>
 #include <thread>
 
 #include "lemur/base/config.h"
 #include "lemur/base/error.h"
+#include "lemur/base/progress.h"
 #include "lemur/data/batch_loader.h"
 #include "lemur/data/run_folder.h"
 #include "lemur/eval/evaluator.h"
+#include "lemur/model/bank_writer.h"
 #include "lemur/train/run_log.h"
 #include "lemur/train/train_step.h"
 #include "lemur/train/training_state.h"
@@ -72,6 +75,7 @@ class Trainer {
                    {.weight_decay = options.train.weight_decay,
                     .average_decay = options.train.average_decay},
                    [&](const std::string& name) { return learning_rate_of(options.train, name); }),
+        evaluator_(store, model_, options.train.evaluate_batch_size),
         has_valid_(has_split(store.schema(), "valid")) {}
 
   TrainingResult run();
@@ -81,6 +85,7 @@ class Trainer {
   void restore();
   void evaluate(RunLog& log);
   void checkpoint();
+  void fill_bank();
   void report(const std::string& line) const {
     if (how_.report) how_.report(line);
   }
@@ -91,6 +96,7 @@ class Trainer {
   RunFolder folder_;
   ModelState model_;
   DenseOptimizer optimizer_;
+  Evaluator evaluator_;
   TrainingState state_;
   bool has_valid_;
 };
@@ -139,12 +145,35 @@ void Trainer::checkpoint() {
   folder_.prune(options_.train.keep_checkpoints);
 }
 
+/// Encodes every document into the bank of the checkpoint that evaluation and serving read, once.
+void Trainer::fill_bank() {
+  const int64_t step = state_.best ? state_.best_step : state_.step;
+  TrainingState state = load_checkpoint(folder_.checkpoint(step), model_, optimizer_);
+  if (state.bank_filled) return;
+  std::vector<uint32_t> documents(store_.schema().num_documents);
+  std::iota(documents.begin(), documents.end(), 0);
+  DocumentBank bank(store_, *model_.bank);
+  std::optional<Progress> progress;
+  if (how_.show_progress)
+    progress.emplace(ProgressOptions{.title = "fill bank", .total = std::ssize(documents)});
+  optimizer_.swap_average();
+  encode_into_bank(store_, model_, documents, step, bank, [&](int64_t done) {
+    if (progress) progress->update(done);
+  });
+  optimizer_.swap_average();
+  if (progress) progress->finish();
+  state.bank_filled = true;
+  save_checkpoint(folder_.checkpoint(step), state, model_, optimizer_);
+  report(fmt::format("bank of {} filled: {} documents",
+                     folder_.checkpoint(step).filename().string(), documents.size()));
+}
+
 void Trainer::evaluate(RunLog& log) {
   optimizer_.swap_average();
-  Evaluation evaluation =
-      Evaluator(store_, model_, options_.train.evaluate_batch_size).run("valid");
+  Evaluation evaluation = evaluator_.run("valid");
   optimizer_.swap_average();
-  log.write_evaluation(state_.step, evaluation.metrics, evaluation.encoded_documents);
+  log.write_evaluation(state_.step, evaluation,
+                       evaluator_.document_seen("valid", evaluation)["document_seen"]);
   auto value = metric_value(evaluation.metrics, options_.train.metric);
   bool gained = value && (!state_.best || *value > *state_.best);
   if (gained) {
@@ -208,6 +237,7 @@ TrainingResult Trainer::run() {
     if (result.interrupted) break;
   }
   result.steps = state_.step;
+  if (state_.finished && options_.bank.fill && model_.bank) fill_bank();
   if (state_.best) {
     result.best_step = state_.best_step;
     result.best_metric = train.metric == "log_loss" ? -*state_.best : *state_.best;

@@ -29,6 +29,7 @@ nlohmann::json to_json(const TrainingState& state, const DenseOptimizer& optimiz
           {"best_step", state.best_step},
           {"evaluations_without_gain", state.evaluations_without_gain},
           {"finished", state.finished},
+          {"bank_filled", state.bank_filled},
           {"optimizer_steps", optimizer.num_steps()}};
 }
 
@@ -66,6 +67,7 @@ TrainingState load_checkpoint(const std::filesystem::path& folder, ModelState& m
   state.best_step = manifest.at("best_step");
   state.evaluations_without_gain = manifest.at("evaluations_without_gain");
   state.finished = manifest.at("finished");
+  state.bank_filled = manifest.value("bank_filled", false);
   return state;
 }
 

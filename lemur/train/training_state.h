@@ -18,7 +18,8 @@ struct TrainingState {
   std::optional<double> best;  ///< best value of the metric on "valid"
   int64_t best_step = 0;
   int64_t evaluations_without_gain = 0;
-  bool finished = false;  ///< the run came to its own end
+  bool finished = false;     ///< the run came to its own end
+  bool bank_filled = false;  ///< the bank holds every document of the store, as of this checkpoint
 };
 
 /// Publishes a complete checkpoint folder: model (averaged weights where they are averaged),
