@@ -277,7 +277,8 @@ struct ModelOptions {
       "training.",
       Range{0, 0.9});
     v("without_features", without_features,
-      "Columns of [[data.feature]] that the model leaves out, so that a trial without them needs no "
+      "Columns of [[data.feature]] that the model leaves out, so that a trial without them needs "
+      "no "
       "ingest of its own.");
     v("task_weights", task_weights, "Weights of the labels' losses; empty: 1 each.");
   }
