@@ -72,6 +72,7 @@ SampleStore::SampleStore(const std::filesystem::path& path, bool verify)
                     path.string(), manifest_.value("version", nlohmann::json()).dump(), kVersion);
   schema_ = StoreSchema::from_json(manifest_.value("schema", nlohmann::json()));
   map_documents();
+  map_images();
   map_events();
   map_features();
   map_histories();
@@ -89,6 +90,20 @@ void SampleStore::map_documents() {
   query_keys_ = reader.column<uint64_t>("query_keys.u64", s.num_queries);
   query_tokens_ = reader.ragged<int32_t>("query_tokens", ".i32", s.num_queries);
   user_ids_ = reader.ragged<char>("user_ids", ".bytes", s.num_users);
+}
+
+void SampleStore::map_images() {
+  ColumnReader reader(path_, files_);
+  for (size_t i = 0; i < schema_.images.size(); ++i) {
+    const StoreSchema::ImageField& field = schema_.images[i];
+    ImageColumns images;
+    images.size = static_cast<size_t>(3 * field.pixels * field.pixels);
+    images.rows =
+        reader.column<uint32_t>(fmt::format("image_{}.rows.u32", i), schema_.num_documents);
+    images.pixels =
+        reader.column<uint8_t>(fmt::format("image_{}.rgb.u8", i), field.num_images * images.size);
+    images_.push_back(images);
+  }
 }
 
 void SampleStore::map_events() {
@@ -145,6 +160,17 @@ std::string_view SampleStore::query_text(uint32_t query) const { return text(que
 
 std::span<const int32_t> SampleStore::document_tokens(uint32_t document, size_t field) const {
   return document_tokens_[document * schema_.text.size() + field];
+}
+
+std::span<const uint8_t> SampleStore::image(uint32_t document, size_t field) const {
+  const ImageColumns& images = images_[field];
+  uint32_t row = images.rows[document];
+  if (row == kNone) return {};
+  uint64_t num_images = schema_.images[field].num_images;
+  if (row >= num_images)
+    fail<DataError>("store", "{}: document {} has image {} of {} in field '{}'", path_.string(),
+                    document, row, num_images, schema_.images[field].name);
+  return images.pixels.subspan(row * images.size, images.size);
 }
 
 HistoryView SampleStore::history(size_t history, uint32_t user, int64_t time) const {

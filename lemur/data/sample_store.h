@@ -59,11 +59,17 @@ struct StoreSchema {
     std::string name;
     int64_t max_tokens = 0;
   };
+  struct ImageField {
+    std::string name;
+    int64_t pixels = 0;       ///< side of the square
+    uint64_t num_images = 0;  ///< at most one per document
+  };
   struct History {
     std::string name;
     int64_t length = 0;
   };
   std::vector<TextField> text;
+  std::vector<ImageField> images;
   std::vector<Feature> features;  ///< in the order of the configuration, counters last
   std::vector<History> histories;
   std::vector<std::string> labels;
@@ -87,7 +93,7 @@ inline constexpr uint32_t kNone = 0xffffffff;
 /// thread. Events are ordered by (split in the order of schema().splits, time, row of the input).
 class SampleStore {
  public:
-  static constexpr int kVersion = 1;
+  static constexpr int kVersion = 2;
 
   /// Throws DataError when the folder is incomplete, damaged or of another version.
   explicit SampleStore(const std::filesystem::path& path, bool verify = false);
@@ -110,6 +116,9 @@ class SampleStore {
   /// Word pieces of text field `field` of a document, no special tokens, already cut to max_tokens.
   std::span<const int32_t> document_tokens(uint32_t document, size_t field) const;
   RaggedView<int32_t> query_tokens() const { return query_tokens_; }
+  /// Pixels of image field `field` of a document (uint8 [pixels, pixels, 3], RGB, rows from the
+  /// top); empty: no image. Throws DataError when the store is damaged there.
+  std::span<const uint8_t> image(uint32_t document, size_t field) const;
 
   // Events [num_events].
   std::span<const int64_t> times() const { return times_; }
@@ -138,6 +147,7 @@ class SampleStore {
 
  private:
   void map_documents();
+  void map_images();
   void map_events();
   void map_features();
   void map_histories();
@@ -156,6 +166,12 @@ class SampleStore {
   std::vector<std::span<const uint8_t>> labels_;
   std::vector<RaggedView<uint64_t>> categories_;
   std::vector<std::span<const float>> numbers_;
+  struct ImageColumns {
+    std::span<const uint32_t> rows;  // [num_documents]: row of pixels; kNone: no image
+    std::span<const uint8_t> pixels;
+    size_t size;  // of one image
+  };
+  std::vector<ImageColumns> images_;
   struct ActionColumns {
     std::span<const uint64_t> offsets;  // [num_users + 1]
     HistoryView all;

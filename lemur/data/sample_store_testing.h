@@ -39,6 +39,8 @@ struct StoreContent {
   std::vector<std::string> document_ids, user_ids, query_texts;
   std::vector<std::vector<int32_t>> document_tokens;  ///< row = document * num_fields + field
   std::vector<std::vector<int32_t>> query_tokens;
+  /// Per image field, per document: its pixels; empty: no image.
+  std::vector<std::vector<std::vector<uint8_t>>> images;
   std::vector<Event> events;  ///< in the order of the store
   std::vector<Feature> features;
   std::vector<std::vector<Action>> histories;  ///< per history, in any order
@@ -86,6 +88,21 @@ inline void write_contents(FolderWriter& folder, const StoreContent& content) {
   write_column(folder.file("query_keys.u64"), keys_of(content.query_texts));
   write_ragged(folder, "query_tokens", ".i32", content.query_tokens);
   write_ragged(folder, "user_ids", ".bytes", content.user_ids);
+}
+
+inline void write_images(FolderWriter& folder, StoreContent& content) {
+  for (size_t i = 0; i < content.schema.images.size(); ++i) {
+    std::vector<uint32_t> rows;
+    std::vector<uint8_t> pixels;
+    uint32_t num_images = 0;
+    for (const auto& image : content.images.at(i)) {
+      rows.push_back(image.empty() ? kNone : num_images++);
+      pixels.insert(pixels.end(), image.begin(), image.end());
+    }
+    content.schema.images[i].num_images = num_images;
+    write_column(folder.file(fmt::format("image_{}.rows.u32", i)), rows);
+    write_column(folder.file(fmt::format("image_{}.rgb.u8", i)), pixels);
+  }
 }
 
 inline void write_events(FolderWriter& folder, const StoreContent& content) {
@@ -164,6 +181,7 @@ inline void write_store(const std::filesystem::path& path, StoreContent content,
   content.schema.vocabulary_size = static_cast<int64_t>(pieces.size());
   FolderWriter folder(path);
   store_testing::write_contents(folder, content);
+  store_testing::write_images(folder, content);
   store_testing::write_events(folder, content);
   store_testing::write_features(folder, content);
   for (size_t h = 0; h < content.schema.histories.size(); ++h)
@@ -186,6 +204,7 @@ struct RandomStoreOptions {
   int64_t history_length = 4;  ///< of "clicks"; "long" has ten times as much
   int64_t last_time = 50;      ///< times are drawn from [0, last_time], so that ties abound
   int32_t vocabulary = 100;    ///< token ids are drawn from [5, vocabulary)
+  int64_t image_pixels = 0;    ///< side of the images of the field "cover"; 0: no such field
   unsigned seed = 1;
 };
 
@@ -244,6 +263,18 @@ inline void draw_contents(Random& random, const RandomStoreOptions& options, Sto
   }
 }
 
+/// Draws an image for three documents of four.
+inline void draw_images(Random& random, const RandomStoreOptions& options, StoreContent& out) {
+  if (options.image_pixels == 0) return;
+  out.schema.images = {{"cover", options.image_pixels}};
+  auto& images = out.images.emplace_back(options.num_documents);
+  for (auto& image : images) {
+    if (draw(random, 0, 3) == 0) continue;
+    image.resize(static_cast<size_t>(3 * options.image_pixels * options.image_pixels));
+    for (uint8_t& value : image) value = draw<uint8_t>(random, 0, 255);
+  }
+}
+
 inline void draw_events(Random& random, const RandomStoreOptions& options, StoreContent& out) {
   for (size_t i = 0; i < options.num_events; ++i) {
     StoreContent::Event event;
@@ -270,7 +301,8 @@ inline void draw_events(Random& random, const RandomStoreOptions& options, Store
 }  // namespace store_testing
 
 /// Draws a store: two text fields, categories and numbers of documents and of events, two labels,
-/// queries at two thirds of the events, two histories.
+/// queries at two thirds of the events, two histories; images where they are asked for, which
+/// change nothing else.
 inline StoreContent random_store(const RandomStoreOptions& options) {
   using store_testing::draw, store_testing::draw_index;
   store_testing::Random random(options.seed);
@@ -290,6 +322,7 @@ inline StoreContent random_store(const RandomStoreOptions& options) {
       history.push_back(action);
     }
   }
+  store_testing::draw_images(random, options, content);
   return content;
 }
 

@@ -9,10 +9,26 @@ NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StoreSchema::Feature, name, of, is_number, is
                                    admit_after, expire_days, mean, deviation)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StoreSchema::Split, name, begin, end)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StoreSchema::TextField, name, max_tokens)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StoreSchema::ImageField, name, pixels, num_images)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StoreSchema::History, name, length)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StoreSchema, text, features, histories, labels, actions, splits,
-                                   has_queries, has_requests, vocabulary_size, num_documents,
-                                   num_users, num_queries, num_events)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StoreSchema, text, images, features, histories, labels, actions,
+                                   splits, has_queries, has_requests, vocabulary_size,
+                                   num_documents, num_users, num_queries, num_events)
+
+namespace {
+
+constexpr int64_t kMaxPixels = 65535;
+
+void check_images(const StoreSchema& schema) {
+  for (const auto& field : schema.images)
+    if (field.pixels < 1 || field.pixels > kMaxPixels || field.num_images > schema.num_documents)
+      fail<DataError>("store",
+                      "the schema is damaged: image field '{}' has {} images of {} pixels a side, "
+                      "of {} documents",
+                      field.name, field.num_images, field.pixels, schema.num_documents);
+}
+
+}  // namespace
 
 nlohmann::json StoreSchema::to_json() const { return *this; }
 
@@ -23,6 +39,7 @@ StoreSchema StoreSchema::from_json(const nlohmann::json& json) {
   } catch (const nlohmann::json::exception& error) {
     fail<DataError>("store", "the schema is damaged: {}", error.what());
   }
+  check_images(schema);
   uint64_t begin = 0;
   for (const Split& split : schema.splits) {
     if (split.begin != begin || split.end < split.begin)
