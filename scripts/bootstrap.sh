@@ -9,6 +9,7 @@ packages=(
   clang clang-format clang-tidy python3
   libtorch-dev libopenblas0-openmp libtcmalloc-minimal4 libicu-dev libtomlplusplus-dev libcli11-dev libspdlog-dev
   libfmt-dev nlohmann-json3-dev robin-map-dev libxxhash-dev libzstd-dev libgtest-dev libbenchmark-dev
+  libjpeg62-turbo-dev libpng-dev libwebp-dev
 )
 sudo=""
 [ "$(id -u)" = 0 ] || sudo="sudo"
