@@ -12,6 +12,10 @@ pkg_check_modules(JPEG REQUIRED IMPORTED_TARGET libjpeg)
 pkg_check_modules(PNG REQUIRED IMPORTED_TARGET libpng)
 pkg_check_modules(WEBP REQUIRED IMPORTED_TARGET libwebp libwebpdemux)
 
+if(LEMUR_FUZZ)
+  return()
+endif()
+
 # DuckDB: a system library wins, else the pinned one that scripts/bootstrap.sh unpacked.
 find_library(DUCKDB_LIBRARY duckdb PATHS ${CMAKE_SOURCE_DIR}/third_party/duckdb REQUIRED)
 find_path(DUCKDB_INCLUDE duckdb.h PATHS ${CMAKE_SOURCE_DIR}/third_party/duckdb REQUIRED)

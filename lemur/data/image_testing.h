@@ -240,7 +240,8 @@ inline std::vector<Bytes> images_that_say(size_t width, size_t height) {
   };
   Bytes jpeg = encode_jpeg(four_colors(8, 8)), png = encode_png(four_colors(8, 8));
   constexpr std::array<uint8_t, 2> kStartOfFrame = {0xff, 0xc0};
-  auto frame = std::ranges::search(jpeg, kStartOfFrame).begin() - jpeg.begin();
+  auto frame = std::search(jpeg.begin(), jpeg.end(), kStartOfFrame.begin(), kStartOfFrame.end()) -
+               jpeg.begin();
   big_endian(jpeg, static_cast<size_t>(frame) + 5, height, 2);
   big_endian(jpeg, static_cast<size_t>(frame) + 7, width, 2);
   big_endian(png, 16, width, 4);
