@@ -1,4 +1,4 @@
-// Rates of everything before the model: simulation, ingest, tokenizer, batch loader.
+// Rates of everything before the model: simulation, ingest, image decoder, tokenizer, batch loader.
 //   build/reading_bench [flags of Google Benchmark]
 #include <benchmark/benchmark.h>
 
@@ -8,6 +8,8 @@
 #include "lemur/base/config.h"
 #include "lemur/base/testing.h"
 #include "lemur/data/batch_loader.h"
+#include "lemur/data/image_decoder.h"
+#include "lemur/data/image_testing.h"
 #include "lemur/data/ingest.h"
 #include "lemur/synth/world.h"
 #include "lemur/text/tokenizer.h"
@@ -70,6 +72,17 @@ BENCHMARK(ingestion)
     ->Arg(2)
     ->Unit(benchmark::kMillisecond)
     ->UseRealTime();
+
+/// One thread over a JPEG of the size of a poster, to 64 x 64 pixels; items are images.
+void image_decoding(benchmark::State& state) {
+  constexpr int64_t kSide = 64;
+  const Bytes jpeg = encode_jpeg(busy_image(300, 450));
+  Bytes rgb(3 * kSide * kSide);
+  for (auto _ : state) benchmark::DoNotOptimize(decode_image(jpeg, kSide, 25, rgb));
+  state.SetItemsProcessed(state.iterations());
+  state.counters["file_bytes"] = static_cast<double>(jpeg.size());
+}
+BENCHMARK(image_decoding)->Unit(benchmark::kMillisecond);
 
 /// One thread over the world's titles with the vocabulary trained on them; items are word pieces.
 void tokenizer(benchmark::State& state) {

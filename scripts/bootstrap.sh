@@ -6,9 +6,10 @@ cd "$(dirname "$0")/.."
 
 packages=(
   build-essential cmake ninja-build ccache git ca-certificates pkg-config npm
-  clang clang-format clang-tidy python3
+  clang clang-format clang-tidy libclang-rt-dev python3
   libtorch-dev libopenblas0-openmp libtcmalloc-minimal4 libicu-dev libtomlplusplus-dev libcli11-dev libspdlog-dev
   libfmt-dev nlohmann-json3-dev robin-map-dev libxxhash-dev libzstd-dev libgtest-dev libbenchmark-dev
+  libjpeg62-turbo-dev libpng-dev libwebp-dev
 )
 sudo=""
 [ "$(id -u)" = 0 ] || sudo="sudo"

@@ -27,7 +27,7 @@ ROOMS["serving"] = {"base", "text", "data", "tables", "model"}
 ROOMS["cli"] = set(ROOMS)
 
 # Outside of the rooms: these include every room but cli. "lemur" are the tests that cross rooms.
-OUTSIDE = {"lemur", "tests", "bench", "examples"}
+OUTSIDE = {"lemur", "tests", "bench", "fuzz", "examples"}
 
 # Rooms that know no tensors, for short builds.
 TORCH_FREE = {"base", "text", "data", "synth"}
@@ -35,6 +35,9 @@ TORCH = re.compile(r"(torch|ATen|c10)/")
 PRECOMPILED = {"torch/torch.h", "torch/extension.h", "torch/all.h"}
 
 DUCKDB_USERS = {"lemur/data/database.cpp", "lemur/data/parquet_writer.cpp"}
+IMAGE_LIBRARIES = re.compile(r"jpeglib\.h|jerror\.h|turbojpeg\.h|png\.h|webp/.*")
+IMAGE_USERS = {"lemur/data/image_jpeg.cpp", "lemur/data/image_png.cpp", "lemur/data/image_webp.cpp", "lemur/data/image_testing.h",
+               "lemur/synth/covers.cpp"}
 NOT_FOR_SERVING = {"lemur/data/ingest.h"}
 
 SOURCES = {".h", ".cpp", ".cu", ".cuh"}
@@ -75,6 +78,8 @@ def fault_of_library(path, included):
         return f"duckdb.h is included; only {' and '.join(sorted(DUCKDB_USERS))} may"
     if included == "duckdb.hpp":
         return "duckdb.hpp is included; the project uses the C API, duckdb.h"
+    if IMAGE_LIBRARIES.fullmatch(included) and path not in IMAGE_USERS:
+        return f"{included} is included; only {', '.join(sorted(IMAGE_USERS))} may"
     if included.startswith("CLI/") and room_of(path) != "cli":
         return f"{included} is included; only lemur/cli may"
     if TORCH.match(included) and room_of(path) in TORCH_FREE:

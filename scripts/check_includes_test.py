@@ -39,7 +39,7 @@ class CheckIncludes(unittest.TestCase):
             self.assertIn("nobody includes cli", found(path, '#include "lemur/cli/command.h"')[0][1])
 
     def test_tests_and_benches_include_every_room(self):
-        for path in ["tests/x.cpp", "bench/x.cpp", "lemur/world_test.cpp"]:
+        for path in ["tests/x.cpp", "bench/x.cpp", "fuzz/x.cpp", "lemur/world_test.cpp"]:
             self.allow(path, *(f'#include "lemur/{room}/x.h"' for room in ROOMS if room != "cli"))
 
     def test_tests_and_benches_include_their_own_only(self):
@@ -57,6 +57,16 @@ class CheckIncludes(unittest.TestCase):
         self.allow("lemur/data/parquet_writer.cpp", "#include <duckdb.h>")
         for path in ["lemur/data/ingest.cpp", "lemur/data/database.h", "tests/x.cpp"]:
             self.assertIn("duckdb.h is included", found(path, "#include <duckdb.h>")[0][1])
+
+    def test_only_the_decoders_see_the_image_libraries(self):
+        self.allow("lemur/data/image_jpeg.cpp", "#include <jpeglib.h>", "#include <jerror.h>")
+        self.allow("lemur/data/image_png.cpp", "#include <png.h>")
+        self.allow("lemur/data/image_webp.cpp", "#include <webp/decode.h>", "#include <webp/demux.h>")
+        self.allow("lemur/data/image_testing.h", "#include <jpeglib.h>", "#include <png.h>", "#include <webp/encode.h>")
+        self.allow("lemur/synth/covers.cpp", "#include <png.h>", "#include <jpeglib.h>")
+        for path in ["lemur/data/image_decoder.cpp", "lemur/data/ingest_images.cpp", "tests/x.cpp"]:
+            for header in ["jpeglib.h", "jerror.h", "png.h", "webp/decode.h"]:
+                self.assertIn(f"{header} is included; only lemur/data/", found(path, f"#include <{header}>")[0][1])
 
     def test_headers_leave_the_precompiled_header_alone(self):
         self.allow("lemur/nn/mlp.cpp", "#include <torch/torch.h>")

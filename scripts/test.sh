@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs, builds, lints and tests everything on a fresh Debian 12.
-#   scripts/test.sh [--long]   --long: also the sanitizers and the end-to-end checks that take longer
+#   scripts/test.sh [--long]   --long: also the sanitizers, and more of the fuzzing
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/bootstrap.sh
@@ -8,5 +8,8 @@ scripts/lint.sh
 ctest --test-dir build --output-on-failure
 tests/end_to_end.py
 if [ "${1:-}" = --long ]; then
+  scripts/fuzz.sh 120
   scripts/sanitize.sh
+else
+  scripts/fuzz.sh 10
 fi

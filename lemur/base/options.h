@@ -75,13 +75,17 @@ struct TextFieldOptions {
 struct ImageFieldOptions {
   std::string column;
   int64_t pixels = 64;
+  double max_megapixels = 25;
 
   template <typename V>
   void visit(V&& v) {
     v("column", column,
-      "Column of documents that holds the image's path or bytes. Images are not encoded yet: "
-      "ingest says so and goes on.");
+      "Column of documents that holds the image: a path relative to the file (to the documents "
+      "file's folder), or bytes; empty: no image.");
     v("pixels", pixels, "Side of the square that the image is resized to.", Range{16, 512});
+    v("max_megapixels", max_megapixels,
+      "Images of more pixels are refused: the document has none, and the summary says so.",
+      Range{0.001, 1000});
   }
 };
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -17,6 +18,26 @@ struct Arguments {
   std::vector<std::string> overrides;
   int64_t memory_mb = IngestOptions{}.memory_limit_mb;
 };
+
+/// Says what became of the images, the first few problems by name.
+void print_images(const nlohmann::json& summary) {
+  constexpr size_t kMostShown = 5;
+  for (const auto& [column, images] : summary.value("images", nlohmann::json::object()).items()) {
+    auto count = [&](const char* key) { return images.at(key).get<uint64_t>(); };
+    fmt::print(stderr, "images of '{}': {} decoded, {} documents without one\n", column,
+               count("images"), count("none"));
+    for (const char* kind : {"missing", "broken", "unsupported", "too_large"})
+      if (count(kind) > 0)
+        fmt::print(stderr, "images of '{}': {} {}, left out\n", column, count(kind), kind);
+    const auto& problems = images.at("problems");
+    for (size_t i = 0; i < std::min(problems.size(), kMostShown); ++i)
+      fmt::print(stderr, "  document {}: {}: {}\n", problems[i].at("document").get<std::string>(),
+                 problems[i].at("image").get<std::string>(),
+                 problems[i].at("problem").get<std::string>());
+    if (problems.size() > kMostShown)
+      fmt::print(stderr, "  more in the summary, under images.{}.problems\n", column);
+  }
+}
 
 void run_ingest(const Arguments& arguments) {
   Options options = load_options(arguments.config, arguments.overrides);
@@ -38,6 +59,7 @@ void run_ingest(const Arguments& arguments) {
   };
   nlohmann::json summary = ingest(how);
   if (progress) progress->finish();
+  print_images(summary);
   fmt::print("{}\n", summary.dump(2));
 }
 

@@ -38,6 +38,9 @@ void inspect_store(const fs::path& path, bool verify) {
     fmt::print("split {:<26} {} events\n", split.name, split.end - split.begin);
   for (const auto& field : schema.text)
     fmt::print("text {:<27} at most {} tokens\n", field.name, field.max_tokens);
+  for (const auto& field : schema.images)
+    fmt::print("image {:<26} {} of {} x {} pixels\n", field.name, field.num_images, field.pixels,
+               field.pixels);
   for (const auto& feature : schema.features)
     fmt::print("feature {:<24} of {}, {}\n", feature.name, feature.of,
                feature.is_number ? fmt::format("number, mean {:.6g}, deviation {:.6g}",

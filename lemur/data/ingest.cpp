@@ -11,6 +11,7 @@
 #include "lemur/data/ingest_events.h"
 #include "lemur/data/ingest_features.h"
 #include "lemur/data/ingest_histories.h"
+#include "lemur/data/ingest_images.h"
 #include "lemur/data/ingest_tables.h"
 
 namespace lemur {
@@ -50,6 +51,7 @@ void check_options(const DataOptions& data) {
   };
   check_distinct("label", data.columns.labels);
   check_distinct("text field", names(data.text, [](const auto& f) { return f.column; }));
+  check_distinct("image field", names(data.image, [](const auto& f) { return f.column; }));
   check_distinct("feature",
                  names(data.feature, [](const auto& f) { return f.of + " " + f.column; }));
   check_distinct("history", names(data.history, [](const auto& h) { return h.name; }));
@@ -65,14 +67,13 @@ void check_options(const DataOptions& data) {
 void start_summary(IngestContext& context) {
   const DataOptions& data = context.options.data;
   context.summary["notes"] = nlohmann::json::array();
-  auto note = [&](const std::string& text) { context.summary["notes"].push_back(text); };
-  for (const auto& image : data.image)
-    note("image column '" + image.column + "' is left out: images are not encoded yet");
-  if (!data.queries.empty()) note("data.queries is left out: nothing uses the query log yet");
+  if (!data.queries.empty())
+    context.summary["notes"].push_back("data.queries is left out: nothing uses the query log yet");
 }
 
 void start_schema(StoreSchema& schema, const DataOptions& data) {
   for (const auto& field : data.text) schema.text.push_back({field.column, field.max_tokens});
+  declare_images(schema, data);
   schema.labels = data.columns.labels;
   schema.has_queries = !data.columns.query.empty();
   schema.has_requests = !data.columns.request.empty();
@@ -92,6 +93,7 @@ void run_stages(IngestContext& context) {
   IngestContent content(context, tables);
   run_stage(context, "vocabulary", [&] { content.write_vocabulary(); });
   run_stage(context, "documents", [&] { content.write_documents(); });
+  run_stage(context, "images", [&] { write_images(context, tables); });
   run_stage(context, "queries", [&] { content.write_queries(); });
   run_stage(context, "users", [&] { content.write_users(); });
   run_stage(context, "features", [&] { write_document_features(context, tables); });

@@ -1,33 +1,19 @@
 #include "lemur/data/ingest_content.h"
 
 #include <algorithm>
-#include <atomic>
 #include <limits>
-#include <thread>
 #include <unordered_map>
 
 #include "lemur/base/hash.h"
 #include "lemur/data/ragged_file.h"
+#include "lemur/data/share.h"
 #include "lemur/text/vocabulary_trainer.h"
 #include "lemur/text/word_splitter.h"
 
 namespace lemur {
 namespace {
 
-/// Calls work(begin, end) for parts of [0, count), in up to `threads` threads.
-template <typename Work>
-void share(size_t count, int64_t threads, const Work& work) {
-  constexpr size_t kPart = 64;
-  std::atomic<size_t> next = 0;
-  auto run = [&] {
-    for (size_t begin; (begin = next.fetch_add(kPart)) < count;)
-      work(begin, std::min(begin + kPart, count));
-  };
-  std::vector<std::jthread> others;
-  for (int64_t i = 1; i < threads && static_cast<size_t>(i) * kPart < count; ++i)
-    others.emplace_back(run);
-  run();
-}
+constexpr size_t kPart = 64;  // texts that a thread takes at a time
 
 }  // namespace
 
@@ -73,7 +59,7 @@ void IngestContent::write_vocabulary() {
 std::vector<std::vector<int32_t>> IngestContent::tokenize(
     const std::vector<std::string_view>& texts, const std::vector<size_t>& max_tokens) const {
   std::vector<std::vector<int32_t>> tokens(texts.size());
-  share(texts.size(), context_.options.threads, [&](size_t begin, size_t end) {
+  share(texts.size(), kPart, context_.options.threads, [&](size_t begin, size_t end) {
     for (size_t i = begin; i < end; ++i)
       tokenizer_->encode(texts[i], max_tokens[i % max_tokens.size()], tokens[i]);
   });
@@ -130,7 +116,7 @@ void IngestContent::write_documents() {
 
 std::vector<std::string> IngestContent::normalize(const ColumnView& texts, size_t num_rows) const {
   std::vector<std::string> normalized(num_rows);
-  share(num_rows, context_.options.threads, [&](size_t begin, size_t end) {
+  share(num_rows, kPart, context_.options.threads, [&](size_t begin, size_t end) {
     WordSplitter splitter(context_.options.tokenizer.lower_case);
     for (size_t row = begin; row < end; ++row)
       splitter.split(texts.text(row), [&](std::string_view word) {

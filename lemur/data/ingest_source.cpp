@@ -28,6 +28,16 @@ std::string reader_of(std::string path, const std::string& more) {
   return "";
 }
 
+/// Returns the folder of a path or glob, the part before the first wildcard.
+std::filesystem::path folder_of(const std::filesystem::path& path) {
+  std::filesystem::path folder;
+  for (const auto& part : path.parent_path()) {
+    if (part.string().find_first_of("*?[") != std::string::npos) break;
+    folder /= part;
+  }
+  return folder;
+}
+
 std::string lower(std::string_view text) {
   std::string result(text);
   for (char& c : result) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
@@ -38,7 +48,7 @@ std::string lower(std::string_view text) {
 
 IngestSource::IngestSource(Database& database, const std::string& text,
                            const std::filesystem::path& base)
-    : database_(database) {
+    : database_(database), folder_(base) {
   if (text.starts_with(kSqlPrefix)) {
     name_ = text;
     std::string sql = text.substr(kSqlPrefix.size());
@@ -46,6 +56,7 @@ IngestSource::IngestSource(Database& database, const std::string& text,
     from_ = "(" + sql + "\n)";
   } else {
     std::string path = (base / text).string();
+    folder_ /= folder_of(text);
     name_ = text;
     from_ = reader_of(path, "");
     if (from_.empty())

@@ -20,6 +20,9 @@ class IngestSource {
   IngestSource(Database& database, const std::string& text, const std::filesystem::path& base);
 
   const std::string& name() const { return name_; }
+  /// Folder that relative paths in its columns refer to: that of the file, of a glob that of its
+  /// part before the wildcards, of SQL the configuration's.
+  const std::filesystem::path& folder() const { return folder_; }
   bool has(const std::string& column) const;
 
   /// Returns the column. Throws InvalidArgument naming the columns that exist and the nearest when
@@ -62,6 +65,7 @@ class IngestSource {
   Place place(const std::string& column, int64_t row) const;
 
   Database& database_;
+  std::filesystem::path folder_;
   std::string name_, from_;      // from_: a FROM item
   std::string from_with_names_;  // of a glob: with the column filename
   std::vector<ColumnInfo> columns_;

@@ -29,7 +29,7 @@ IngestTables::IngestTables(IngestContext& context)
   const ColumnsOptions& columns = options_.columns;
   documents_.column(columns.document);
   for (const auto& field : options_.text) document_columns_.insert(field.column);
-  for (const auto& field : options_.image) documents_.column(field.column);
+  for (const auto& field : options_.image) document_columns_.insert(field.column);
   for (const std::string& column : {columns.document, columns.user, columns.time})
     events_.column(column);
   for (const std::string& column : {columns.split, columns.request, columns.query, columns.weight})

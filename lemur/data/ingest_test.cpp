@@ -259,11 +259,9 @@ TEST_F(IngestTest, GivesTheSameStoreForAnyNumberOfThreads) {
 }
 
 TEST_F(IngestTest, NotesWhatItDoesNotUse) {
-  how.data.image = {{"tags", 64}};
   how.data.queries = "queries.csv";
   write_inputs();
   run();
-  EXPECT_TRUE(holds(summary["notes"].dump(), "image column 'tags' is left out"));
   EXPECT_TRUE(holds(summary["notes"].dump(), "data.queries is left out"));
 }
 

@@ -29,6 +29,7 @@ TEST(StoreSchema, SurvivesJson) {
   schema.num_documents = uint64_t{1} << 40;
   schema.features[2].deviation = 0.1 + 0.2;
   schema.vocabulary_size = 77;
+  schema.images = {{"cover", 64, 9}};
   nlohmann::json json = nlohmann::json::parse(schema.to_json().dump());
   StoreSchema back = StoreSchema::from_json(json);
   EXPECT_EQ(back.to_json(), schema.to_json());
@@ -37,6 +38,8 @@ TEST(StoreSchema, SurvivesJson) {
   EXPECT_EQ(back.vocabulary_size, 77);
   EXPECT_TRUE(back.features[0].is_document_id);
   EXPECT_EQ(back.histories[1].name, "long");
+  EXPECT_EQ(back.images[0].pixels, 64);
+  EXPECT_EQ(back.images[0].num_images, 9u);
   EXPECT_EQ(back.actions, schema.actions);
 }
 
@@ -56,6 +59,19 @@ TEST(StoreSchema, RefusesSplitsThatDoNotTileTheEvents) {
   schema.splits = {{"train", 0, 6}, {"test", 6, 9}};
   EXPECT_EQ(message_of<DataError>([&] { StoreSchema::from_json(schema.to_json()); }),
             "[store] the schema is damaged: its splits end at 9; there are 10 events");
+}
+
+TEST(StoreSchema, RefusesImagesThatCannotBe) {
+  StoreSchema schema;
+  schema.num_documents = 5;
+  for (StoreSchema::ImageField field : {StoreSchema::ImageField{"cover", 0, 5},
+                                        {"cover", -3, 5},
+                                        {"cover", 65536, 5},
+                                        {"cover", 64, 6}}) {
+    schema.images = {field};
+    expect_error<DataError>([&] { StoreSchema::from_json(schema.to_json()); },
+                            "the schema is damaged: image field 'cover' has ");
+  }
 }
 
 TEST(StoreSchema, NamesTheSplitsThatExist) {
@@ -87,6 +103,29 @@ TEST(SampleStore, ReturnsWhatWasWritten) {
   EXPECT_EQ(store.schema().num_events, content.events.size());
   EXPECT_EQ(read_file(store.vocabulary_path()).substr(0, 6), "[PAD]\n");
   EXPECT_EQ(store.manifest().at("format"), "lemur sample store");
+}
+
+TEST(SampleStore, ReturnsTheImagesThatWereWritten) {
+  StoreContent content = random_store({.num_documents = 33, .image_pixels = 5});
+  WrittenStore written(content);
+  SampleStore store(written.path(), /*verify=*/true);
+  ASSERT_EQ(store.schema().images.size(), 1u);
+  size_t without = 0;
+  for (uint32_t d = 0; d < 33; ++d) {
+    EXPECT_TRUE(std::ranges::equal(store.image(d, 0), content.images[0][d])) << d;
+    without += content.images[0][d].empty();
+  }
+  EXPECT_GT(without, 0u);
+  EXPECT_EQ(store.schema().images[0].num_images, 33 - without);
+}
+
+TEST(SampleStore, NamesTheDocumentWhoseImageIsNotThere) {
+  StoreContent content = random_store({.image_pixels = 5});
+  WrittenStore written(content);
+  std::vector<uint32_t> rows(content.document_ids.size(), 20);  // of at most 20 images
+  store_testing::write_column(written.path() / "image_0.rows.u32", rows);
+  SampleStore store(written.path());
+  expect_error<DataError>([&] { store.image(7, 0); }, "document 7 has image 20 of ");
 }
 
 TEST(SampleStore, ReturnsTheEventsThatWereWritten) {
@@ -169,9 +208,9 @@ TEST(SampleStore, OpensWithoutAnyRows) {
 
 TEST(SampleStore, RefusesAnotherVersionAndFormat) {
   WrittenStore written(random_store({}));
-  edit_manifest(written.path(), [](nlohmann::json& m) { m["version"] = 2; });
+  edit_manifest(written.path(), [](nlohmann::json& m) { m["version"] = 1; });
   EXPECT_EQ(message_of<DataError>([&] { SampleStore store(written.path()); }),
-            fmt::format("[store] {} has version 2; this program reads version 1: ingest again",
+            fmt::format("[store] {} has version 1; this program reads version 2: ingest again",
                         written.path().string()));
   edit_manifest(written.path(), [](nlohmann::json& m) { m["format"] = "lemur run"; });
   EXPECT_EQ(message_of<DataError>([&] { SampleStore store(written.path()); }),
@@ -184,7 +223,7 @@ TEST(SampleStore, RefusesAnotherVersionAndFormat) {
 }
 
 TEST(SampleStore, NamesEveryColumnWhoseSizeDiffersFromTheSchema) {
-  StoreContent content = random_store({});
+  StoreContent content = random_store({.image_pixels = 5});
   WrittenStore written(content);
   int columns = 0;
   for (const auto& entry : fs::directory_iterator(written.path())) {
@@ -204,7 +243,7 @@ TEST(SampleStore, NamesEveryColumnWhoseSizeDiffersFromTheSchema) {
     edit_manifest(written.path(),
                   [&](nlohmann::json& m) { m["files"][name]["size_bytes"] = bytes.size(); });
   }
-  EXPECT_EQ(columns, 40);
+  EXPECT_EQ(columns, 42);
   SampleStore store(written.path(), /*verify=*/true);
 }
 

@@ -1,0 +1,55 @@
+// Writes a few small inputs for each fuzz target to start from.
+//   write_seeds FOLDER   makes FOLDER/jpeg, FOLDER/png, FOLDER/webp and FOLDER/tokenizer
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "lemur/data/image_testing.h"
+
+namespace lemur {
+namespace {
+
+void write(const std::filesystem::path& folder, const std::vector<Bytes>& seeds) {
+  std::filesystem::create_directories(folder);
+  for (size_t i = 0; i < seeds.size(); ++i)
+    std::ofstream(folder / std::to_string(i), std::ios::binary)
+        .write(reinterpret_cast<const char*>(seeds[i].data()),
+               static_cast<std::streamsize>(seeds[i].size()));
+}
+
+void write_seeds(const std::filesystem::path& folder) {
+  const TestImage grey = busy_image(20, 17, 1), rgb = busy_image(20, 17),
+                  rgba = busy_image(20, 17, 4);
+  const Bytes little = exif_segment(6, false), big = exif_segment(3, true);
+  write(folder / "jpeg",
+        {encode_jpeg(grey), encode_jpeg(rgb, {.app1 = little}),
+         encode_jpeg(rgb, {.is_progressive = true, .app1 = big}), encode_jpeg(rgba),
+         encode_jpeg(rgba, {.is_ycck = true}), encode_jpeg(rgba, {.has_adobe_marker = false})});
+  PngStyle palette;
+  palette.palette = std::vector<std::array<uint8_t, 4>>(256, {1, 2, 3, 100});
+  write(folder / "png",
+        {encode_png(grey), encode_png(grey, palette), encode_png(grey, {.transparent_gray = 40}),
+         encode_png(rgb), encode_png(rgba, {.is_interlaced = true}),
+         encode_png(rgb, {.bit_depth = 16})});
+  write(folder / "webp", {encode_webp(rgb), encode_webp(rgb, 80), encode_webp(rgba),
+                          encode_webp(rgba, 80), encode_animation(32, 32, {rgb, rgb}, 4, 4)});
+  std::vector<Bytes> texts;
+  for (std::string text :
+       {"The fox's 123 foxes!", "caf\xc3\xa9 \xe6\x97\xa5\xe6\x9c\xac ab-ab",
+        "\xff\xfe broken \xe6\x97", "a\xcc\x81\xcc\x81 \xef\xbb\xbf\xe2\x80\x8b"})
+    texts.emplace_back(text.begin(), text.end());
+  write(folder / "tokenizer", texts);
+}
+
+}  // namespace
+}  // namespace lemur
+
+int main(int argc, char** argv) {
+  if (argc != 2) {
+    std::fprintf(stderr, "usage: write_seeds FOLDER\n");
+    return 2;
+  }
+  lemur::write_seeds(argv[1]);
+  return 0;
+}
