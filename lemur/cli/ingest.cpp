@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "lemur/base/config.h"
 #include "lemur/base/progress.h"
@@ -22,13 +23,17 @@ struct Arguments {
 /// Says what became of the images, the first few problems by name.
 void print_images(const nlohmann::json& summary) {
   constexpr size_t kMostShown = 5;
-  for (const auto& [column, images] : summary.value("images", nlohmann::json::object()).items()) {
+  const auto all = summary.value("images", nlohmann::json::object());
+  for (const auto& [column, images] : all.items()) {
     auto count = [&](const char* key) { return images.at(key).get<uint64_t>(); };
     fmt::print(stderr, "images of '{}': {} decoded, {} documents without one\n", column,
                count("images"), count("none"));
-    for (const char* kind : {"missing", "broken", "unsupported", "too_large"})
-      if (count(kind) > 0)
-        fmt::print(stderr, "images of '{}': {} {}, left out\n", column, count(kind), kind);
+    for (auto [key, kind] : {std::pair("missing", "missing"),
+                             {"broken", "broken"},
+                             {"unsupported", "of another format"},
+                             {"too_large", "too large"}})
+      if (count(key) > 0)
+        fmt::print(stderr, "images of '{}': {} left out: {}\n", column, count(key), kind);
     const auto& problems = images.at("problems");
     for (size_t i = 0; i < std::min(problems.size(), kMostShown); ++i)
       fmt::print(stderr, "  document {}: {}: {}\n", problems[i].at("document").get<std::string>(),

@@ -17,11 +17,14 @@ namespace {
 namespace fs = std::filesystem;
 
 void print_summary(const nlohmann::json& value, int indent) {
+  constexpr size_t kMostShown = 10;  // of a list
   for (const auto& [key, item] : value.items()) {
     std::string label = std::string(static_cast<size_t>(indent), ' ') + key;
     if (item.is_object()) {
       fmt::print("{}\n", label);
       print_summary(item, indent + 2);
+    } else if (item.is_array() && item.size() > kMostShown) {
+      fmt::print("{:<32} {} items, in the manifest\n", label, item.size());
     } else {
       fmt::print("{:<32} {}\n", label, item.is_string() ? item.get<std::string>() : item.dump());
     }

@@ -10,7 +10,7 @@ RowResizer::RowResizer(int64_t width, int64_t height, int64_t side)
       columns_(make_axis(width, side)),
       rows_(make_axis(height, side)),
       row_(3 * side_),
-      sum_(3 * side_ * side_) {}
+      sum_(3 * side_ * side_, 0.5F) {}
 
 void RowResizer::Axis::add(int64_t source, float weight) {
   if (begin.back() == weights.size()) first.push_back(source);
@@ -70,7 +70,7 @@ void RowResizer::add(const uint8_t* rgb) {
 }
 
 void RowResizer::finish(std::span<uint8_t> rgb) const {
-  for (size_t i = 0; i < sum_.size(); ++i) rgb[i] = static_cast<uint8_t>(sum_[i] + 0.5F);
+  for (size_t i = 0; i < sum_.size(); ++i) rgb[i] = static_cast<uint8_t>(sum_[i]);
 }
 
 }  // namespace lemur

@@ -37,7 +37,7 @@ class RowResizer {
   size_t side_;
   Axis columns_, rows_;
   std::vector<float> row_;  // [side, 3]: the row at hand, as wide as the square
-  std::vector<float> sum_;  // [side, side, 3]
+  std::vector<float> sum_;  // [side, side, 3], and a half, which rounds
   int64_t num_rows_ = 0;    // added so far
   size_t next_ = 0;         // first row of the square that is not complete
 };
