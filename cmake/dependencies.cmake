@@ -8,6 +8,7 @@ find_package(ICU REQUIRED COMPONENTS uc i18n)
 find_package(tsl-robin-map REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
+pkg_check_modules(JPEG REQUIRED IMPORTED_TARGET libjpeg)
 
 # DuckDB: a system library wins, else the pinned one that scripts/bootstrap.sh unpacked.
 find_library(DUCKDB_LIBRARY duckdb PATHS ${CMAKE_SOURCE_DIR}/third_party/duckdb REQUIRED)

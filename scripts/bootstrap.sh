@@ -8,7 +8,7 @@ packages=(
   build-essential cmake ninja-build ccache git ca-certificates pkg-config npm
   clang clang-format clang-tidy python3
   libtorch-dev libopenblas0-openmp libtcmalloc-minimal4 libicu-dev libtomlplusplus-dev libcli11-dev libspdlog-dev
-  libfmt-dev nlohmann-json3-dev robin-map-dev libxxhash-dev libzstd-dev libgtest-dev libbenchmark-dev
+  libfmt-dev nlohmann-json3-dev robin-map-dev libxxhash-dev libzstd-dev libjpeg62-turbo-dev libgtest-dev libbenchmark-dev
 )
 sudo=""
 [ "$(id -u)" = 0 ] || sudo="sudo"
