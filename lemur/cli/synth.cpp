@@ -14,9 +14,11 @@ void run_synth(const std::string& out, const WorldOptions& options) {
   WorldSummary summary =
       simulate(options, out, [&](int64_t done, int64_t) { progress.update(done); });
   progress.finish();
-  fmt::print("{} documents, {} users, {} events; click rate {:.4f}; AUC of p* {:.5f}\n",
+  fmt::print("{} documents, {} users, {} events; click rate {:.4f}; AUC of p* {:.5f}",
              summary.documents, summary.users, summary.events, summary.click_rate,
              summary.auc_of_p_star);
+  if (options.images) fmt::print(", without images {:.5f}", summary.auc_of_p_star_without_images);
+  fmt::print("\n");
   fmt::print("configuration: {}/world.toml\n", out);
 }
 
@@ -37,6 +39,8 @@ void add_synth(CLI::App& app) {
   command->add_option("--events", options->events, "Impressions")
       ->capture_default_str()
       ->check(CLI::Range(int64_t{100}, int64_t{1} << 40));
+  command->add_flag("--images", options->images,
+                    "Covers, which show a part of the topics that the texts do not tell");
   command->add_option("--seed", options->seed, "Seed")->capture_default_str();
   command->footer(
       "Example: lemur synth --out world --documents 20000 --users 5000 --events 300000");

@@ -8,6 +8,7 @@ namespace {
 
 constexpr int64_t kDocumentsPerAuthor = 20;
 constexpr double kSynonymShare = 0.15;  // of the words in documents
+constexpr double kCoverless = 0.03;     // of the documents, with images
 
 }  // namespace
 
@@ -40,6 +41,19 @@ double TopicMix::dot(const TopicMix& other) const {
   return sum;
 }
 
+double TopicMix::share_of(uint32_t topic) const {
+  double total = 0;
+  for (size_t i = 0; i < size_; ++i) total += weights_[i];
+  return weight_of(topic) / total;
+}
+
+TopicMix TopicMix::without(uint32_t topic) const {
+  TopicMix others;
+  for (size_t i = 0; i < size_; ++i)
+    if (topics_[i] != topic) others.add(topics_[i], weights_[i]);
+  return others;
+}
+
 uint32_t TopicMix::draw(Random& random) const {
   double total = 0;
   for (size_t i = 0; i < size_; ++i) total += weights_[i];
@@ -55,15 +69,16 @@ void TopicMix::replace(size_t i, uint32_t topic) {
   if (weight_of(topic) == 0) topics_[i] = static_cast<uint16_t>(topic);
 }
 
-WeightedIndex topic_popularity(int64_t topics) {
-  return WeightedIndex(zipf_weights(topics, 0.7, 5));
-}
+std::vector<double> topic_weights(int64_t topics) { return zipf_weights(topics, 0.7, 5); }
+
+WeightedIndex topic_popularity(int64_t topics) { return WeightedIndex(topic_weights(topics)); }
 
 Catalogue::Catalogue(const WorldOptions& options, const Lexicon& lexicon)
     : options_(options), lexicon_(lexicon) {
   WeightedIndex popularity = topic_popularity(options.topics);
   make_authors(popularity);
   make_documents(popularity);
+  if (options.images) add_visual_topics(popularity);
 }
 
 void Catalogue::make_authors(const WeightedIndex& popularity) {
@@ -88,6 +103,18 @@ void Catalogue::make_documents(const WeightedIndex& popularity) {
     auto quality = static_cast<float>(random.normal());
     documents_.push_back(
         {created_ms, author, quality, draw_topics(authors_[author], popularity, random)});
+  }
+}
+
+void Catalogue::add_visual_topics(const WeightedIndex& popularity) {
+  Random random(options_.seed, hash_bytes("visual topics"));
+  double weight = std::sqrt(options_.visual_share / (1 - options_.visual_share));
+  for (Document& document : documents_) {
+    uint32_t topic = popularity.draw(random);
+    while (document.topics.weight_of(topic) > 0) topic = popularity.draw(random);
+    document.visual_topic = static_cast<uint16_t>(topic);
+    document.topics.add(topic, weight);
+    document.topics.normalise();
   }
 }
 
@@ -122,6 +149,11 @@ uint32_t Catalogue::category(uint32_t document) const {
   return documents_[document].topics.topic(0) % static_cast<uint32_t>(options_.categories);
 }
 
+bool Catalogue::has_cover(uint32_t document) const {
+  return options_.images &&
+         hash_uniform(options_.seed, hash_bytes("coverless"), document) >= kCoverless;
+}
+
 std::string Catalogue::text(const TopicMix& topics, double mean_words, double topical_share,
                             Random& random) const {
   std::string text;
@@ -137,7 +169,8 @@ std::string Catalogue::text(const TopicMix& topics, double mean_words, double to
 
 Catalogue::Texts Catalogue::texts(uint32_t document) const {
   Random random(hash_combine(options_.seed, hash_bytes("texts")), document);
-  const TopicMix& topics = documents_[document].topics;
+  const Document& of = documents_[document];
+  TopicMix topics = of.visual_topic ? of.topics.without(*of.visual_topic) : of.topics;
   Texts texts;
   texts.title = text(topics, options_.title_words, 0.6, random);
   texts.ocr = text(topics, options_.ocr_words, 0.4, random);

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,10 @@ class TopicMix {
   /// Returns the weight of a topic, 0 where it is missing.
   double weight_of(uint32_t topic) const;
   double dot(const TopicMix& other) const;
+  /// Returns how likely draw() gives the topic.
+  double share_of(uint32_t topic) const;
+  /// Returns the other topics with their weights as they are, not of length 1.
+  TopicMix without(uint32_t topic) const;
   /// Returns one of the topics, drawn by weight. Requires: not empty.
   uint32_t draw(Random& random) const;
   /// Puts another topic in place of the i-th; nothing happens when it is there already.
@@ -44,11 +49,14 @@ class TopicMix {
 struct Document {
   int64_t created_ms;
   uint32_t author;
-  float quality;    ///< standard normal
-  TopicMix topics;  ///< the main topic first
+  float quality;                              ///< standard normal
+  TopicMix topics;                            ///< the main topic first
+  std::optional<uint16_t> visual_topic = {};  ///< the one of `topics` that no text tells of
 };
 
-/// Topics by their popularity, which users and authors share.
+/// Weights of the topics' popularity, which users, authors and covers share.
+std::vector<double> topic_weights(int64_t topics);
+/// Topics by their popularity.
 WeightedIndex topic_popularity(int64_t topics);
 
 /// All documents, in the order of their birth, and their authors. Texts are made when asked for,
@@ -63,6 +71,8 @@ class Catalogue {
   double appeal(uint32_t author) const { return authors_[author].appeal; }
   /// Returns the group of the document's main topic.
   uint32_t category(uint32_t document) const;
+  /// Says whether the document has a cover: nearly all have with images, none without.
+  bool has_cover(uint32_t document) const;
 
   struct Texts {
     std::string title, ocr, asr, cover_ocr;
@@ -76,6 +86,7 @@ class Catalogue {
   };
   void make_authors(const WeightedIndex& popularity);
   void make_documents(const WeightedIndex& popularity);
+  void add_visual_topics(const WeightedIndex& popularity);
   int64_t birth(int64_t document, Random& random) const;
   TopicMix draw_topics(const Author& author, const WeightedIndex& popularity, Random& random) const;
   std::string text(const TopicMix& topics, double mean_words, double topical_share,

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
+#include <numeric>
 #include <sstream>
 
 #include "lemur/synth/traffic.h"
@@ -22,6 +24,10 @@ TEST(TopicMix, HasLengthOneAndCosinesWithOthers) {
   EXPECT_NEAR(one.dot(two), 0.6, 1e-6);
   EXPECT_NEAR(two.weight_of(9), 0.8, 1e-6);
   EXPECT_EQ(two.weight_of(4), 0);
+  EXPECT_NEAR(two.share_of(9), 0.8 / 1.4, 1e-6);
+  EXPECT_EQ(two.share_of(4), 0);
+  EXPECT_EQ(two.without(3).size(), 1u);
+  EXPECT_NEAR(two.without(3).weight_of(9), 0.8, 1e-6);
   two.replace(1, 3);
   EXPECT_NEAR(two.weight_of(9), 0.8, 1e-6);
   two.replace(1, 4);
@@ -84,6 +90,90 @@ TEST(Catalogue, KeepsTheMeanLengthsOfTheFields) {
   }
   EXPECT_NEAR(title / 3000, 8, 0.3);
   EXPECT_NEAR(ocr / 3000, 14, 0.4);
+}
+
+WorldOptions with_images() {
+  WorldOptions options;
+  options.documents = 5000;
+  options.images = true;
+  return options;
+}
+
+TEST(Catalogue, AddsAVisualTopicAndLeavesAllElseAsItIs) {
+  WorldOptions options = with_images();
+  Lexicon lexicon({.topics = options.topics}, 1);
+  Catalogue with(options, lexicon);
+  options.images = false;
+  Catalogue without(options, lexicon);
+  int covers = 0;
+  for (uint32_t i = 0; i < 5000; ++i) {
+    const Document &one = with.documents()[i], &other = without.documents()[i];
+    EXPECT_EQ(one.created_ms, other.created_ms);
+    EXPECT_EQ(one.author, other.author);
+    EXPECT_EQ(one.quality, other.quality);
+    EXPECT_EQ(with.category(i), without.category(i));
+    EXPECT_EQ(one.topics.size(), other.topics.size() + 1);
+    EXPECT_EQ(other.topics.weight_of(*one.visual_topic), 0);
+    EXPECT_NEAR(one.topics.weight_of(*one.visual_topic), std::sqrt(0.5), 1e-6);
+    EXPECT_NEAR(one.topics.dot(other.topics), std::sqrt(0.5), 1e-5);
+    EXPECT_FALSE(other.visual_topic.has_value());
+    EXPECT_FALSE(without.has_cover(i));
+    covers += with.has_cover(i);
+  }
+  EXPECT_NEAR(covers, 0.97 * 5000, 50);
+}
+
+TEST(Catalogue, DrawsVisualTopicsByPopularityWhateverTheAuthor) {
+  Lexicon lexicon({}, 1);
+  Catalogue catalogue(with_images(), lexicon);
+  std::vector<double> weights = topic_weights(64), counts(64);
+  double total = std::accumulate(weights.begin(), weights.end(), 0.0), same = 0, pairs = 0;
+  std::vector<const Document*> last(5000);
+  for (const Document& document : catalogue.documents()) {
+    ++counts[*document.visual_topic];
+    const Document*& before = last[document.author];
+    if (before != nullptr) ++pairs, same += before->visual_topic == document.visual_topic;
+    before = &document;
+  }
+  // The most popular topic is a little rarer, being in the texts already more often than others.
+  for (size_t topic = 0; topic < 64; ++topic) {
+    double expected = 5000 * weights[topic] / total;
+    EXPECT_NEAR(counts[topic], expected, 5 * std::sqrt(expected)) << topic;
+  }
+  EXPECT_LT(same / pairs, 0.04);
+}
+
+/// Returns the mutual information of two numbers below 64 in bits, as counted.
+double mutual_information(const std::vector<std::pair<uint32_t, uint32_t>>& pairs) {
+  std::vector<double> both(64 * 64), one(64), other(64);
+  auto count = static_cast<double>(pairs.size());
+  for (auto [a, b] : pairs)
+    both[a * 64 + b] += 1 / count, one[a] += 1 / count, other[b] += 1 / count;
+  double bits = 0;
+  for (size_t a = 0; a < 64; ++a)
+    for (size_t b = 0; b < 64; ++b)
+      if (double p = both[a * 64 + b]; p > 0) bits += p * std::log2(p / (one[a] * other[b]));
+  return bits;
+}
+
+TEST(Catalogue, WritesTextsThatTellNothingOfTheVisualTopic) {
+  WorldOptions options = with_images();
+  Lexicon lexicon({}, 1);
+  Catalogue catalogue(options, lexicon);
+  std::vector<std::pair<uint32_t, uint32_t>> main, visual, shifted;
+  for (uint32_t i = 0; i < 5000; ++i) {
+    Catalogue::Texts texts = catalogue.texts(i);
+    uint32_t guess =
+        guess_topic(lexicon, options.topics,
+                    texts.title + ' ' + texts.ocr + ' ' + texts.asr + ' ' + texts.cover_ocr);
+    main.emplace_back(guess, catalogue.documents()[i].topics.topic(0));
+    visual.emplace_back(guess, *catalogue.documents()[i].visual_topic);
+    shifted.emplace_back(guess, *catalogue.documents()[(i + 1) % 5000].visual_topic);
+  }
+  EXPECT_GT(mutual_information(main), 4);
+  // Counting alone finds information in 5000 pairs of anything: as much as where there is none.
+  // What remains is that the visual topic is none of the texts'.
+  EXPECT_NEAR(mutual_information(visual), mutual_information(shifted), 0.06);
 }
 
 TEST(Traffic, AsksInWordsOfTheTopic) {

@@ -49,6 +49,19 @@ uint32_t Exposure::candidate(const Search& search, const User& user) {
   return draw(kAll);
 }
 
+double Exposure::pull() const {
+  return (1 - kFromQuery - kFromInterest) / static_cast<double>(num_born_);
+}
+
+double Exposure::pull(const Search& search, const User& user, uint32_t document,
+                      uint32_t topic) const {
+  // The list as it is with the document on it, which must not tell whether it is.
+  size_t listed = by_topic_[topic].size() + (documents_[document].topics.weight_of(topic) == 0);
+  double sought =
+      (topic == search.topic ? kFromQuery : 0) + kFromInterest * user.interest.share_of(topic);
+  return sought / static_cast<double>(listed);
+}
+
 double Exposure::score(const Search& search, uint32_t document) {
   const Document& shown = documents_[document];
   double age_days = static_cast<double>(search.time_ms - shown.created_ms) / kDayMs;

@@ -19,6 +19,12 @@ class Exposure {
   /// 12 of them or fewer where fewer exist. Requires: searches come in the order of time.
   const std::vector<uint32_t>& show(const Search& search, const User& user);
 
+  /// Returns the chance that one draw of a candidate takes the document, by chance alone or for the
+  /// sake of a topic if it is the document's: both for a document of average age and popularity.
+  /// Requires: the document is born.
+  double pull() const;
+  double pull(const Search& search, const User& user, uint32_t document, uint32_t topic) const;
+
   /// Counts a click of the document.
   void clicked(uint32_t document) { ++clicks_[document]; }
 

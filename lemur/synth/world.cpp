@@ -1,12 +1,15 @@
 #include "lemur/synth/world.h"
 
 #include <cmath>
+#include <optional>
 
 #include "lemur/base/error.h"
 #include "lemur/synth/catalogue.h"
 #include "lemur/synth/click_model.h"
+#include "lemur/synth/covers.h"
 #include "lemur/synth/exposure.h"
 #include "lemur/synth/traffic.h"
+#include "lemur/synth/unseen_cover.h"
 #include "lemur/synth/words.h"
 
 namespace lemur {
@@ -19,6 +22,14 @@ void require_range(const char* name, double value, double low, double high) {
     fail<InvalidArgument>("synth", "{} = {}; expected {} to {}", name, value, low, high);
 }
 
+void hand_over(const Catalogue& catalogue, uint32_t d, const WorldSink& sink) {
+  const Document& document = catalogue.documents()[d];
+  Catalogue::Texts texts = catalogue.texts(d);
+  sink.document({d, texts.title, texts.ocr, texts.asr, texts.cover_ocr, document.author,
+                 fmt::format("category{}", catalogue.category(d)), document.created_ms,
+                 catalogue.has_cover(d) ? cover_path(d) : "", document.visual_topic});
+}
+
 /// Draws the clicks of what is shown and keeps the statistics.
 class Simulation {
  public:
@@ -29,7 +40,9 @@ class Simulation {
         catalogue_(catalogue),
         traffic_(options, lexicon),
         exposure_(options, catalogue),
-        random_(options.seed, hash_bytes("clicks")) {}
+        random_(options.seed, hash_bytes("clicks")) {
+    if (options.images) unseen_cover_.emplace(options, catalogue, exposure_);
+  }
 
   WorldSummary run(const WorldProgress& progress) {
     while (summary_.events < options_.events) {
@@ -49,6 +62,8 @@ class Simulation {
     }
     summary_.auc_of_p_star = all_.auc();
     summary_.auc_of_p_star_last = last_.auc();
+    summary_.auc_of_p_star_without_images = all_without_images_.auc();
+    summary_.auc_of_p_star_without_images_last = last_without_images_.auc();
     summary_.shares = shares_.shares();
     return summary_;
   }
@@ -62,19 +77,40 @@ class Simulation {
          ++position) {
       ClickParts parts = click_parts(options_.click, catalogue_, search, user, shown[position],
                                      static_cast<int64_t>(position));
-      double p_star = 1 / (1 + std::exp(-(options_.click.intercept + parts.sum())));
+      double logit = options_.click.intercept + parts.sum();
+      double p_star = 1 / (1 + std::exp(-logit));
+      double without_images =
+          unseen_cover_
+              ? expect({search, user, shown[position], static_cast<int64_t>(position)}, logit)
+              : p_star;
       bool click = random_.chance(p_star);
       if (sink_.event)
         sink_.event({search.time_ms, request, search.user, search.query, shown[position], click,
-                     static_cast<int64_t>(position), p_star});
-      all_.add(p_star, click);
-      if (10 * summary_.events >= 9 * options_.events) last_.add(p_star, click);
+                     static_cast<int64_t>(position), p_star, without_images});
+      count(p_star, without_images, click);
       shares_.add(parts);
-      p_star_sum_ += p_star;
-      summary_.clicks += click;
-      ++summary_.events;
       if (click) exposure_.clicked(shown[position]);
     }
+  }
+
+  /// Returns p* as it is expected without the cover, which counts from then on.
+  double expect(const ImpressionView& shown, double logit) {
+    double expected = unseen_cover_->expected_p_star(shown, logit);
+    unseen_cover_->count(shown);
+    return expected;
+  }
+
+  void count(double p_star, double without_images, bool click) {
+    bool is_last = 10 * summary_.events >= 9 * options_.events;
+    all_.add(p_star, click);
+    if (is_last) last_.add(p_star, click);
+    if (unseen_cover_) {
+      all_without_images_.add(without_images, click);
+      if (is_last) last_without_images_.add(without_images, click);
+    }
+    p_star_sum_ += p_star;
+    summary_.clicks += click;
+    ++summary_.events;
   }
 
   const WorldOptions& options_;
@@ -82,8 +118,9 @@ class Simulation {
   const Catalogue& catalogue_;
   Traffic traffic_;
   Exposure exposure_;
+  std::optional<UnseenCover> unseen_cover_;  // only with images
   Random random_;
-  ClickHistogram all_, last_;
+  ClickHistogram all_, last_, all_without_images_, last_without_images_;
   ShareCounter shares_;
   double p_star_sum_ = 0;
   WorldSummary summary_;
@@ -96,7 +133,8 @@ void check(const WorldOptions& o) {
   require_range("documents", static_cast<double>(o.documents), 1, kMany);
   require_range("users", static_cast<double>(o.users), 1, kMany);
   require_range("events", static_cast<double>(o.events), 0, 1e15);
-  require_range("topics", static_cast<double>(o.topics), 1, 65535);
+  // With images a document has up to three topics in its texts and another one on its cover.
+  require_range("topics", static_cast<double>(o.topics), o.images ? TopicMix::kMost : 1, 65535);
   require_range("categories", static_cast<double>(o.categories), 1, static_cast<double>(o.topics));
   require_range("words_per_topic", static_cast<double>(o.words_per_topic), 1, 1e6);
   require_range("background_words", static_cast<double>(o.background_words), 1, 1e8);
@@ -106,6 +144,8 @@ void check(const WorldOptions& o) {
   require_range("cover_ocr_words", o.cover_ocr_words, 0, 500);
   require_range("days", o.days, 1e-3, 36500);
   require_range("initial_documents", o.initial_documents, 0, 1);
+  require_range("visual_share", o.visual_share, 0.01, 0.99);
+  require_range("threads", static_cast<double>(o.threads), 0, 1024);
 }
 
 WorldSummary simulate(const WorldOptions& options, const WorldSink& sink,
@@ -116,14 +156,8 @@ WorldSummary simulate(const WorldOptions& options, const WorldSink& sink,
                    .background_words = options.background_words},
                   options.seed);
   Catalogue catalogue(options, lexicon);
-  if (sink.document) {
-    for (uint32_t d = 0; d < catalogue.documents().size(); ++d) {
-      const Document& document = catalogue.documents()[d];
-      Catalogue::Texts texts = catalogue.texts(d);
-      sink.document({d, texts.title, texts.ocr, texts.asr, texts.cover_ocr, document.author,
-                     fmt::format("category{}", catalogue.category(d)), document.created_ms});
-    }
-  }
+  if (sink.document)
+    for (uint32_t d = 0; d < catalogue.documents().size(); ++d) hand_over(catalogue, d, sink);
   WorldSummary summary = Simulation(options, sink, catalogue, lexicon).run(progress);
   summary.documents = options.documents;
   summary.users = options.users;

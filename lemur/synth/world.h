@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string_view>
 
 namespace lemur {
@@ -35,7 +36,10 @@ struct WorldOptions {
   double cover_ocr_words = 3;
   double days = 30;                ///< time span of the log
   double initial_documents = 0.3;  ///< share of documents born in the 30 days before the log
+  bool images = false;  ///< a document has one topic more, which only its cover shows; 4 topics up
+  double visual_share = 0.5;  ///< squared weight of that topic among the document's, 0.01 to 0.99
   ClickEffects click;
+  int64_t threads = 0;  ///< that draw and write covers; 0: one for each core
 };
 
 /// Shares of the variance of p*'s logit: covariance of the part with the logit, over the logit's
@@ -49,7 +53,9 @@ struct WorldSummary {
   double click_rate = 0;       ///< clicks over events; 0 without events
   double mean_p_star = 0;      ///< likewise
   double auc_of_p_star = 0.5;  ///< against the labels, all events; 0.5 where a label is missing
-  double auc_of_p_star_last = 0.5;  ///< of the last tenth of the events: the split 'test'
+  double auc_of_p_star_last = 0.5;            ///< of the last tenth of the events: the split 'test'
+  double auc_of_p_star_without_images = 0.5;  ///< likewise, of p* as expected without the covers
+  double auc_of_p_star_without_images_last = 0.5;
   VarianceShares shares;
 };
 
@@ -60,6 +66,8 @@ struct DocumentRow {
   int64_t author;
   std::string_view category;
   int64_t created_ms;
+  std::string_view cover;                ///< path of its file, empty for none; only with images
+  std::optional<uint32_t> visual_topic;  ///< what the cover is to show; in no file
 };
 
 /// One row of events.parquet.
@@ -68,6 +76,7 @@ struct EventRow {
   std::string_view query;
   int64_t document, label, position;
   double p_star;
+  double p_star_without_images;  ///< expected p* where covers are not seen; p* without images
 };
 
 /// One row of queries.parquet: all that was typed, also what was reformulated before any document
@@ -97,7 +106,8 @@ WorldSummary simulate(const WorldOptions& options, const WorldSink& sink,
                       const WorldProgress& progress = {});
 
 /// Simulates into the folder `out` (created): documents.parquet, events.parquet, queries.parquet,
-/// summary.json and, last, the configuration world.toml. Older files of these names are replaced.
+/// summary.json, with images covers/, and, last, the configuration world.toml. Older files of these
+/// names are replaced; of covers/, those that the new world has too.
 /// `progress`, which may be empty, gets events done and in all. Throws DataError when a file cannot
 /// be written.
 WorldSummary simulate(const WorldOptions& options, const std::filesystem::path& out,

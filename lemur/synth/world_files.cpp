@@ -4,6 +4,7 @@
 #include "lemur/base/error.h"
 #include "lemur/base/folder.h"
 #include "lemur/data/database.h"
+#include "lemur/synth/covers.h"
 #include "lemur/synth/world.h"
 
 namespace lemur {
@@ -97,25 +98,109 @@ average_decay = 0.99
 metric = "auc"
 )";
 
-nlohmann::ordered_json to_json(const WorldSummary& s) {
-  return {{"documents", s.documents},
-          {"users", s.users},
-          {"events", s.events},
-          {"requests", s.requests},
-          {"queries", s.queries},
-          {"clicks", s.clicks},
-          {"click_rate", s.click_rate},
-          {"mean_p_star", s.mean_p_star},
-          {"auc_of_p_star", s.auc_of_p_star},
-          {"auc_of_p_star_last", s.auc_of_p_star_last},
-          {"logit_variance_shares",
-           {{"match", s.shares.match},
-            {"long_interest", s.shares.long_interest},
-            {"short_interest", s.shares.short_interest},
-            {"quality", s.shares.quality},
-            {"author", s.shares.author},
-            {"position", s.shares.position}}}};
+constexpr const char* kImageConfiguration =
+    R"([[data.image]]
+column = "cover"
+pixels = 64
+
+)";
+
+std::string configuration(bool images) {
+  std::string text = kConfiguration;
+  if (images) text.insert(text.find("[[data.feature]]"), kImageConfiguration);
+  return text;
 }
+
+nlohmann::ordered_json to_json(const WorldSummary& s, bool images) {
+  nlohmann::ordered_json json = {{"documents", s.documents},
+                                 {"users", s.users},
+                                 {"events", s.events},
+                                 {"requests", s.requests},
+                                 {"queries", s.queries},
+                                 {"clicks", s.clicks},
+                                 {"click_rate", s.click_rate},
+                                 {"mean_p_star", s.mean_p_star},
+                                 {"auc_of_p_star", s.auc_of_p_star},
+                                 {"auc_of_p_star_last", s.auc_of_p_star_last}};
+  if (images) {
+    json["auc_of_p_star_without_images"] = s.auc_of_p_star_without_images;
+    json["auc_of_p_star_without_images_last"] = s.auc_of_p_star_without_images_last;
+  }
+  json["logit_variance_shares"] = {{"match", s.shares.match},
+                                   {"long_interest", s.shares.long_interest},
+                                   {"short_interest", s.shares.short_interest},
+                                   {"quality", s.shares.quality},
+                                   {"author", s.shares.author},
+                                   {"position", s.shares.position}};
+  return json;
+}
+
+using Columns = std::vector<ParquetWriter::Column>;
+using enum ColumnType;
+
+Columns document_columns(bool images) {
+  Columns columns = {{"document", kInt64}, {"title", kText},      {"ocr", kText},
+                     {"asr", kText},       {"cover_ocr", kText},  {"author", kInt64},
+                     {"category", kText},  {"created_ms", kInt64}};
+  if (images) columns.push_back({"cover", kText});
+  return columns;
+}
+
+Columns event_columns(bool images) {
+  Columns columns = {{"time_ms", kInt64},  {"request", kInt64},  {"user", kInt64},
+                     {"query", kText},     {"document", kInt64}, {"label", kInt64},
+                     {"position", kInt64}, {"p_star", kDouble}};
+  if (images) columns.push_back({"p_star_without_images", kDouble});
+  return columns;
+}
+
+/// The three tables of a world's folder, and what the covers are to show.
+class WorldFiles {
+ public:
+  WorldFiles(const std::filesystem::path& out, bool images)
+      : images_(images),
+        documents_((out / "documents.parquet").string(), document_columns(images)),
+        events_((out / "events.parquet").string(), event_columns(images)),
+        queries_((out / "queries.parquet").string(),
+                 {{"user", kInt64}, {"query", kText}, {"time_ms", kInt64}}) {}
+
+  WorldSink sink() {
+    return {.document = [this](const DocumentRow& row) { add(row); },
+            .event = [this](const EventRow& row) { add(row); },
+            .query =
+                [this](const QueryRow& row) {
+                  append(queries_, row.user, row.query, row.time_ms), queries_.end_row();
+                }};
+  }
+
+  void finish() {
+    for (ParquetWriter* file : {&documents_, &events_, &queries_}) file->finish();
+  }
+
+  const std::vector<Cover>& covers() const { return covers_; }
+
+ private:
+  static void append(ParquetWriter& file, const auto&... values) { (file.append(values), ...); }
+
+  void add(const DocumentRow& d) {
+    append(documents_, d.document, d.title, d.ocr, d.asr, d.cover_ocr, d.author, d.category,
+           d.created_ms);
+    if (images_) documents_.append(d.cover);
+    documents_.end_row();
+    if (!d.cover.empty())
+      covers_.push_back({static_cast<uint32_t>(d.document), d.visual_topic.value()});
+  }
+  void add(const EventRow& e) {
+    append(events_, e.time_ms, e.request, e.user, e.query, e.document, e.label, e.position,
+           e.p_star);
+    if (images_) events_.append(e.p_star_without_images);
+    events_.end_row();
+  }
+
+  const bool images_;
+  ParquetWriter documents_, events_, queries_;
+  std::vector<Cover> covers_;
+};
 
 }  // namespace
 
@@ -125,43 +210,12 @@ WorldSummary simulate(const WorldOptions& options, const std::filesystem::path& 
   std::error_code error;
   std::filesystem::create_directories(out, error);
   if (error) fail<DataError>("synth", "cannot create {}: {}", out.string(), error.message());
-  using enum ColumnType;
-  ParquetWriter documents((out / "documents.parquet").string(), {{"document", kInt64},
-                                                                 {"title", kText},
-                                                                 {"ocr", kText},
-                                                                 {"asr", kText},
-                                                                 {"cover_ocr", kText},
-                                                                 {"author", kInt64},
-                                                                 {"category", kText},
-                                                                 {"created_ms", kInt64}});
-  ParquetWriter events((out / "events.parquet").string(), {{"time_ms", kInt64},
-                                                           {"request", kInt64},
-                                                           {"user", kInt64},
-                                                           {"query", kText},
-                                                           {"document", kInt64},
-                                                           {"label", kInt64},
-                                                           {"position", kInt64},
-                                                           {"p_star", kDouble}});
-  ParquetWriter queries((out / "queries.parquet").string(),
-                        {{"user", kInt64}, {"query", kText}, {"time_ms", kInt64}});
-  auto write = [](ParquetWriter& file, const auto&... values) {
-    (file.append(values), ...), file.end_row();
-  };
-  WorldSink sink{.document =
-                     [&](const DocumentRow& d) {
-                       write(documents, d.document, d.title, d.ocr, d.asr, d.cover_ocr, d.author,
-                             d.category, d.created_ms);
-                     },
-                 .event =
-                     [&](const EventRow& e) {
-                       write(events, e.time_ms, e.request, e.user, e.query, e.document, e.label,
-                             e.position, e.p_star);
-                     },
-                 .query = [&](const QueryRow& q) { write(queries, q.user, q.query, q.time_ms); }};
-  WorldSummary summary = simulate(options, sink, progress);
-  for (ParquetWriter* file : {&documents, &events, &queries}) file->finish();
-  write_file_atomically(out / "summary.json", to_json(summary).dump(1) + "\n");
-  write_file_atomically(out / "world.toml", kConfiguration);
+  WorldFiles files(out, options.images);
+  WorldSummary summary = simulate(options, files.sink(), progress);
+  files.finish();
+  write_covers(out, options.seed, files.covers(), options.threads);
+  write_file_atomically(out / "summary.json", to_json(summary, options.images).dump(1) + "\n");
+  write_file_atomically(out / "world.toml", configuration(options.images));
   return summary;
 }
 

@@ -26,6 +26,22 @@ WorldOptions tiny() {
   return options;
 }
 
+WorldOptions tiny_with_images() {
+  WorldOptions options = tiny();
+  options.images = true;
+  return options;
+}
+
+/// Names of a file's columns, each followed by a space.
+std::string columns(const fs::path& file) {
+  Database database;
+  std::string names;
+  for (const ColumnInfo& column :
+       database.describe("SELECT * FROM read_parquet(" + sql_literal(file.string()) + ")"))
+    names += column.name + ' ';
+  return names;
+}
+
 /// All rows of a file as one text.
 std::string content(const fs::path& file) {
   Database database;
@@ -52,14 +68,54 @@ TEST(WorldFiles, HoldTheSimulatedRows) {
   EXPECT_EQ(count("count(*)", "queries.parquet"), summary.queries);
   EXPECT_EQ(count("round(avg(p_star) * 1e9)::BIGINT", "events.parquet"),
             std::llround(summary.mean_p_star * 1e9));
-  auto columns = database.describe("SELECT * FROM read_parquet(" +
-                                   sql_literal((folder / "events.parquet").string()) + ")");
-  std::string names;
-  for (const ColumnInfo& column : columns) names += column.name + ' ';
-  EXPECT_EQ(names, "time_ms request user query document label position p_star ");
+  EXPECT_EQ(columns(folder / "documents.parquet"),
+            "document title ocr asr cover_ocr author category created_ms ");
+  EXPECT_EQ(columns(folder / "events.parquet"),
+            "time_ms request user query document label position p_star ");
   auto json = nlohmann::json::parse(read_file(folder / "summary.json"));
   EXPECT_EQ(json.at("clicks"), summary.clicks);
   EXPECT_EQ(json.at("auc_of_p_star"), summary.auc_of_p_star);
+  EXPECT_FALSE(json.contains("auc_of_p_star_without_images"));
+}
+
+TEST(WorldFiles, HoldCoversWithImages) {
+  fs::path folder = fresh_folder("world_images");
+  WorldSummary summary = simulate(tiny_with_images(), folder);
+  EXPECT_EQ(columns(folder / "documents.parquet"),
+            "document title ocr asr cover_ocr author category created_ms cover ");
+  EXPECT_EQ(columns(folder / "events.parquet"),
+            "time_ms request user query document label position p_star p_star_without_images ");
+  Database database;
+  size_t covers = 0, files = 0;
+  database.query("SELECT cover FROM read_parquet(" +
+                     sql_literal((folder / "documents.parquet").string()) + ") WHERE cover <> ''",
+                 [&](auto view, size_t rows) {
+                   for (size_t i = 0; i < rows; ++i)
+                     EXPECT_TRUE(fs::exists(folder / view[0].text(i)));
+                   covers += rows;
+                 });
+  for (const auto& entry : fs::recursive_directory_iterator(folder / "covers"))
+    files += entry.is_regular_file();
+  EXPECT_GT(covers, 185u);
+  EXPECT_LT(covers, 200u);
+  EXPECT_EQ(files, covers);
+  auto json = nlohmann::json::parse(read_file(folder / "summary.json"));
+  EXPECT_EQ(json.at("auc_of_p_star_without_images"), summary.auc_of_p_star_without_images);
+  EXPECT_EQ(json.at("auc_of_p_star_without_images_last"),
+            summary.auc_of_p_star_without_images_last);
+}
+
+TEST(WorldFiles, AreTheSameWithAnyNumberOfThreads) {
+  fs::path one = fresh_folder("world_one_thread"), many = fresh_folder("world_many_threads");
+  WorldOptions options = tiny_with_images();
+  options.threads = 1;
+  simulate(options, one);
+  options.threads = 5;
+  simulate(options, many);
+  for (const char* file : {"documents.parquet", "events.parquet", "queries.parquet"})
+    EXPECT_EQ(content(one / file), content(many / file)) << file;
+  for (const auto& entry : fs::directory_iterator(one / "covers/000"))
+    EXPECT_EQ(read_file(entry), read_file(many / "covers/000" / entry.path().filename()));
 }
 
 TEST(WorldFiles, AreTheSameForTheSameOptions) {
@@ -125,6 +181,17 @@ TEST(WorldConfiguration, IsOneThatTheProgramReads) {
   EXPECT_EQ(options.data.history.size(), 2u);
   EXPECT_EQ(options.bank.forward, 0.2);
   EXPECT_EQ(options.train.batch_size, 512);
+  EXPECT_TRUE(options.data.image.empty());
+}
+
+TEST(WorldConfiguration, NamesTheCoversWithImages) {
+  fs::path folder = fresh_folder("world_image_configuration");
+  simulate(tiny_with_images(), folder);
+  Options options = load_options(folder / "world.toml");
+  ASSERT_EQ(options.data.image.size(), 1u);
+  EXPECT_EQ(options.data.image[0].column, "cover");
+  EXPECT_EQ(options.data.image[0].pixels, 64);
+  EXPECT_EQ(options.data.text.size(), 4u);
 }
 
 }  // namespace

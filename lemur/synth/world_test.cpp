@@ -18,7 +18,7 @@ namespace {
 struct Event {
   int64_t time_ms, request, user, document, label, position;
   std::string query;
-  double p_star;
+  double p_star, p_star_without_images;
   bool operator==(const Event&) const = default;
 };
 struct Query {
@@ -27,7 +27,7 @@ struct Query {
   bool operator==(const Query&) const = default;
 };
 struct Doc {
-  std::string title, ocr, asr, cover_ocr, category;
+  std::string title, ocr, asr, cover_ocr, category, cover;
   int64_t document, author, created_ms;
   bool operator==(const Doc&) const = default;
 };
@@ -40,23 +40,23 @@ struct Rows {
 
 Rows run(const WorldOptions& options) {
   Rows rows;
-  WorldSink sink{
-      .document =
-          [&](const DocumentRow& row) {
-            rows.documents.push_back({std::string(row.title), std::string(row.ocr),
-                                      std::string(row.asr), std::string(row.cover_ocr),
-                                      std::string(row.category), row.document, row.author,
-                                      row.created_ms});
-          },
-      .event =
-          [&](const EventRow& row) {
-            rows.events.push_back({row.time_ms, row.request, row.user, row.document, row.label,
-                                   row.position, std::string(row.query), row.p_star});
-          },
-      .query =
-          [&](const QueryRow& row) {
-            rows.queries.push_back({row.user, row.time_ms, std::string(row.query)});
-          }};
+  WorldSink sink{.document =
+                     [&](const DocumentRow& row) {
+                       rows.documents.push_back({std::string(row.title), std::string(row.ocr),
+                                                 std::string(row.asr), std::string(row.cover_ocr),
+                                                 std::string(row.category), std::string(row.cover),
+                                                 row.document, row.author, row.created_ms});
+                     },
+                 .event =
+                     [&](const EventRow& row) {
+                       rows.events.push_back({row.time_ms, row.request, row.user, row.document,
+                                              row.label, row.position, std::string(row.query),
+                                              row.p_star, row.p_star_without_images});
+                     },
+                 .query =
+                     [&](const QueryRow& row) {
+                       rows.queries.push_back({row.user, row.time_ms, std::string(row.query)});
+                     }};
   rows.summary = simulate(options, sink);
   return rows;
 }
@@ -69,6 +69,16 @@ WorldOptions small() {
 
 const Rows& small_world() {
   static const Rows rows = run(small());
+  return rows;
+}
+
+const Rows& world_with_images() {
+  static const Rows rows = [] {
+    WorldOptions options = small();
+    options.documents = 5000, options.events = 60000;
+    options.images = true;
+    return run(options);
+  }();
   return rows;
 }
 
@@ -145,6 +155,12 @@ TEST(World, RefusesOptionsOutOfRangeByName) {
   options.topics = 4;
   EXPECT_EQ(message(options), "[synth] categories = 16; expected 1 to 4");
   options = {};
+  options.topics = 3, options.categories = 1, options.images = true;
+  EXPECT_EQ(message(options), "[synth] topics = 3; expected 4 to 65535");
+  options = {};
+  options.visual_share = 1;
+  EXPECT_EQ(message(options), "[synth] visual_share = 1; expected 0.01 to 0.99");
+  options = {};
   options.days = std::nan("");
   EXPECT_NE(message(options).find("days = nan"), std::string::npos);
 }
@@ -169,20 +185,91 @@ TEST(World, CountsItsClicksAndMeasuresTheAucOfPStar) {
   EXPECT_NEAR(rows.summary.auc_of_p_star_last, exact_auc(scored), 1e-4);
 }
 
-TEST(World, DrawsClicksWithTheirKnownProbability) {
-  std::vector<std::pair<double, int64_t>> scored;
-  for (const Event& event : small_world().events) scored.emplace_back(event.p_star, event.label);
+/// Returns chi-square of the clicks in the deciles of a probability: 10 degrees of freedom.
+double chi_square(std::vector<std::pair<double, int64_t>> scored) {
   std::sort(scored.begin(), scored.end());
-  double chi_square = 0;
+  double sum = 0;
   for (size_t decile = 0; decile < 10; ++decile) {
     double expected = 0, variance = 0, clicks = 0;
-    for (size_t i = decile * 3000; i < (decile + 1) * 3000; ++i) {
+    for (size_t i = decile * scored.size() / 10; i < (decile + 1) * scored.size() / 10; ++i) {
       expected += scored[i].first, variance += scored[i].first * (1 - scored[i].first);
       clicks += static_cast<double>(scored[i].second);
     }
-    chi_square += (clicks - expected) * (clicks - expected) / variance;
+    sum += (clicks - expected) * (clicks - expected) / variance;
   }
-  EXPECT_LT(chi_square, 29.6);  // 10 degrees of freedom, 0.999
+  return sum;
+}
+
+TEST(World, DrawsClicksWithTheirKnownProbability) {
+  for (const Rows* rows : {&small_world(), &world_with_images()}) {
+    std::vector<std::pair<double, int64_t>> scored;
+    for (const Event& event : rows->events) scored.emplace_back(event.p_star, event.label);
+    EXPECT_LT(chi_square(scored), 29.6);  // 0.999
+  }
+}
+
+TEST(World, KnowsTheProbabilityWithoutImagesToo) {
+  std::vector<std::pair<double, int64_t>> scored;
+  for (const Event& event : world_with_images().events)
+    scored.emplace_back(event.p_star_without_images, event.label);
+  EXPECT_LT(chi_square(scored), 29.6);
+  const WorldSummary& summary = world_with_images().summary;
+  EXPECT_NEAR(summary.auc_of_p_star_without_images, exact_auc(scored), 1e-4);
+  scored.erase(scored.begin(), scored.end() - 6000);
+  EXPECT_NEAR(summary.auc_of_p_star_without_images_last, exact_auc(scored), 1e-4);
+  for (const Event& event : small_world().events)
+    ASSERT_EQ(event.p_star_without_images, event.p_star);
+}
+
+TEST(World, IsHarderToPredictWithoutImagesAndYetHarderWithoutTexts) {
+  const Rows& rows = world_with_images();
+  WorldOptions options = small();
+  options.documents = 5000;
+  Lexicon lexicon({}, options.seed);
+  Catalogue catalogue(options, lexicon);
+  std::vector<std::pair<double, int64_t>> without_topics;
+  for (const Event& event : rows.events) {
+    const Document& document = catalogue.documents()[static_cast<size_t>(event.document)];
+    without_topics.emplace_back(
+        options.click.quality * document.quality +
+            options.click.author * catalogue.appeal(document.author) +
+            options.click.position * std::log2(1 + static_cast<double>(event.position)),
+        event.label);
+  }
+  double without_images = rows.summary.auc_of_p_star_without_images;
+  EXPECT_GT(rows.summary.auc_of_p_star, without_images + 0.02);
+  EXPECT_GT(without_images, exact_auc(without_topics) + 0.05);
+}
+
+TEST(World, GivesNearlyEveryDocumentACover) {
+  const Rows& rows = world_with_images();
+  double without = 0;
+  for (const Doc& document : rows.documents) {
+    if (document.cover.empty())
+      ++without;
+    else
+      EXPECT_EQ(document.cover,
+                fmt::format("covers/{:03}/{}.jpg", document.document / 1000, document.document));
+  }
+  EXPECT_NEAR(without / 5000, 0.03, 0.01);
+  for (const Doc& document : small_world().documents) EXPECT_EQ(document.cover, "");
+}
+
+/// Returns a hash of all rows but for the last digits of p*.
+uint64_t fingerprint(const Rows& rows) {
+  std::string all;
+  for (const Doc& d : rows.documents)
+    all += fmt::format("{}|{}|{}|{}|{}|{}|{}|{}\n", d.document, d.title, d.ocr, d.asr, d.cover_ocr,
+                       d.author, d.category, d.created_ms);
+  for (const Event& e : rows.events)
+    all += fmt::format("{}|{}|{}|{}|{}|{}|{}|{:.9f}\n", e.time_ms, e.request, e.user, e.query,
+                       e.document, e.label, e.position, e.p_star);
+  for (const Query& q : rows.queries) all += fmt::format("{}|{}|{}\n", q.user, q.query, q.time_ms);
+  return hash_bytes(all);
+}
+
+TEST(World, StaysTheSameWithoutImagesFromVersionToVersion) {
+  EXPECT_EQ(fingerprint(small_world()), 25393367346786541u);
 }
 
 TEST(World, IsCalibratedToBeLearnable) {
