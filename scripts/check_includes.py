@@ -37,7 +37,7 @@ PRECOMPILED = {"torch/torch.h", "torch/extension.h", "torch/all.h"}
 DUCKDB_USERS = {"lemur/data/database.cpp", "lemur/data/parquet_writer.cpp"}
 IMAGE_LIBRARIES = re.compile(r"jpeglib\.h|jerror\.h|turbojpeg\.h|png\.h|webp/.*")
 IMAGE_USERS = {"lemur/data/image_jpeg.cpp", "lemur/data/image_png.cpp", "lemur/data/image_webp.cpp", "lemur/data/image_testing.h",
-               "lemur/synth/covers.cpp"}
+               "lemur/synth/jpeg.cpp", "lemur/synth/picture_test.cpp"}
 NOT_FOR_SERVING = {"lemur/data/ingest.h"}
 
 SOURCES = {".h", ".cpp", ".cu", ".cuh"}
