@@ -19,7 +19,8 @@ from pathlib import Path
 
 SMALL = ["model.encoder_width=32", "model.representation_width=32", "model.document_layers=2", "model.query_layers=1", "model.tokens=8",
          "model.token_width=32", "train.batch_size=128", "train.epochs=2", "train.checkpoint_every=20", "train.evaluate_every=60",
-         "bank.forward=0.5", "bank.backward=0.25", "model.encoder_dropout=0.1"]
+         "bank.forward=0.5", "bank.backward=0.25", "bank.refresh_budget=0.1", "bank.history_gradient=true", "bank.fill=true",
+         "model.encoder_dropout=0.1", "train.image_flip=true", "train.image_crop=0.2"]
 
 
 def run(*command, code=0):
@@ -101,7 +102,8 @@ def main():
     work = Path(tempfile.mkdtemp(prefix="lemur-end-to-end-"))
     try:
         world, store = work / "world", work / "store"
-        run(lemur, "synth", "--out", world, "--documents", 1500, "--users", 300, "--events", 20000, "--seed", args.seed)
+        run(lemur, "synth", "--out", world, "--documents", 1500, "--users", 300, "--events", 20000, "--seed", args.seed,
+            "--images")
         run(lemur, "ingest", "--config", world / "world.toml", "--store", store)
         run(lemur, "inspect", store, "--verify")
         command = [lemur, "train", "--config", world / "world.toml", "--store", store, "--run", work / "whole", "--set", *SMALL]
@@ -118,6 +120,7 @@ def main():
         metrics = json.loads(run(*evaluate, "--json", "--predictions", work / "predictions.csv").stdout)
         rows = check_predictions(work / "predictions.csv", metrics)
         assert metrics["split"] == "test" and metrics["auc"] > 0.55, metrics
+        assert metrics["cold_rows"] == 0, "training ends with a full bank"
         run(*evaluate, "--split", "nonsense", code=2)
         run(lemur, "ingest", "--config", world / "nothing.toml", "--store", store, code=2)
         print(f"raw files to predictions: {rows} test rows, AUC {metrics['auc']:.4f}, training {seconds:.0f} s")
