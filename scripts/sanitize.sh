@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 every_test=(base_test text_test data_test synth_test kernels_test tables_test nn_test model_test eval_test train_test crossing_test)
 threaded_tests=(base_test data_test tables_test crossing_test)
-threaded="BoundedQueue*:BatchLoader*:MemoryBank*:Folder*:RunFolder*:Training.Interrupted*:Training.Skips*:Database*"
+threaded="BoundedQueue*:BatchLoader*:MemoryBank*:Folder*:RunFolder*:ImageIngest*:Training.Interrupted*:Training.Skips*:Database*"
 which=${1:-both}
 
 build() {  # preset, test programs

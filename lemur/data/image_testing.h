@@ -122,12 +122,32 @@ inline Bytes exif_segment(int orientation, bool big_endian) {
 }
 
 struct PngStyle {
-  int bit_depth = 8;    ///< below 8: `pixels` holds one sample a byte
-  int color_type = -1;  ///< -1: told by the number of channels
+  int bit_depth = 8;  ///< below 8: `pixels` holds one sample a byte
   bool is_interlaced = false;
   std::vector<std::array<uint8_t, 4>> palette = {};  ///< RGBA; empty: none
   int transparent_gray = -1;                         ///< sample that is transparent; -1: none
 };
+
+namespace image_testing {
+
+/// Sets the palette with its alphas, or the grey that is transparent.
+inline void set_transparency(png_structp png, png_infop info, const PngStyle& style) {
+  std::vector<png_color> colors;
+  Bytes alphas;
+  for (const auto& color : style.palette) {
+    colors.push_back({color[0], color[1], color[2]});
+    alphas.push_back(color[3]);
+  }
+  if (!colors.empty()) {
+    png_set_PLTE(png, info, colors.data(), static_cast<int>(colors.size()));
+    png_set_tRNS(png, info, alphas.data(), static_cast<int>(alphas.size()), nullptr);
+  }
+  png_color_16 transparent = {};
+  transparent.gray = static_cast<png_uint_16>(style.transparent_gray);
+  if (style.transparent_gray >= 0) png_set_tRNS(png, info, nullptr, 0, &transparent);
+}
+
+}  // namespace image_testing
 
 /// Encodes an image of 1 (grey or palette), 2 (grey, alpha), 3 or 4 channels.
 inline Bytes encode_png(const TestImage& image, const PngStyle& style = {}) {
@@ -148,19 +168,7 @@ inline Bytes encode_png(const TestImage& image, const PngStyle& style = {}) {
                static_cast<png_uint_32>(image.height), style.bit_depth, type,
                style.is_interlaced ? PNG_INTERLACE_ADAM7 : PNG_INTERLACE_NONE,
                PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
-  std::vector<png_color> colors;
-  Bytes alphas;
-  for (const auto& color : style.palette) {
-    colors.push_back({color[0], color[1], color[2]});
-    alphas.push_back(color[3]);
-  }
-  if (!colors.empty()) {
-    png_set_PLTE(png, info, colors.data(), static_cast<int>(colors.size()));
-    png_set_tRNS(png, info, alphas.data(), static_cast<int>(alphas.size()), nullptr);
-  }
-  png_color_16 transparent = {};
-  transparent.gray = static_cast<png_uint_16>(style.transparent_gray);
-  if (style.transparent_gray >= 0) png_set_tRNS(png, info, nullptr, 0, &transparent);
+  image_testing::set_transparency(png, info, style);
   png_write_info(png, info);
   if (style.bit_depth < 8) png_set_packing(png);
   Bytes wide;  // of 16 bits: each byte twice
