@@ -195,6 +195,23 @@ struct TokenizerOptions {
   }
 };
 
+/// Sizes of a pretrained encoder; width 0: there is none.
+struct BertSizes {
+  int64_t vocabulary = 0, width = 0, layers = 0, heads = 0, ffn = 0, max_length = 0;
+  double norm_epsilon = 1e-12;
+
+  template <typename V>
+  void visit(V&& v) {
+    v("vocabulary", vocabulary, "Rows of the word embedding.", Range{0, 1e9});
+    v("width", width, "Width of the layers; 0: no pretrained encoder.", Range{0, 1e6});
+    v("layers", layers, "Layers taken, from the first.", Range{0, 1e6});
+    v("heads", heads, "Attention heads.", Range{0, 1e6});
+    v("ffn", ffn, "Width of the FFN's hidden layer.", Range{0, 1e6});
+    v("max_length", max_length, "Rows of the position embedding.", Range{0, 1e9});
+    v("norm_epsilon", norm_epsilon, "Of every LayerNorm.", Range{0, 1});
+  }
+};
+
 struct ModelOptions {
   std::string ranker = "rankmixer", negatives = "clicked";
   bool content = true, content_history = true, id_history = true, similarity = true;
