@@ -43,6 +43,7 @@ function(lemur_test name)
   cmake_parse_arguments(TEST "" "" "DEPENDS;SOURCES" ${ARGN})
   find_package(GTest REQUIRED)
   add_executable(${name} ${TEST_SOURCES})
+  target_compile_definitions(${name} PRIVATE LEMUR_GOLDEN="${CMAKE_SOURCE_DIR}/tests/golden")
   target_link_libraries(${name} PRIVATE ${TEST_DEPENDS} GTest::gtest GTest::gtest_main)
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES ENVIRONMENT

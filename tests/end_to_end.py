@@ -62,6 +62,17 @@ def check_predictions(path, metrics):
     return len(rows)
 
 
+def check_export(folder, width):
+    """Reads what NumPy would read, and compares it with the IDs beside it."""
+    ids = (folder / "ids.txt").read_text().splitlines()
+    vectors = (folder / "vectors.npy").read_bytes()
+    assert len(set(ids)) == len(ids) > 100, len(ids)
+    assert f"'shape': ({len(ids)}, {width})".encode() in vectors[:128]
+    assert len(vectors) == 128 + 4 * width * len(ids)
+    for encoder in ("document_encoder", "query_encoder"):
+        assert json.loads((folder / encoder / "config.json").read_text())["hidden_size"] == width
+
+
 def digest(folder):
     # The manifest is left out: it repeats the checksums and names the best metric's history.
     return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.iterdir()) if p.name != "manifest.json"}
@@ -122,6 +133,10 @@ def main():
         assert metrics["split"] == "test" and metrics["auc"] > 0.55, metrics
         assert metrics["cold_rows"] == 0, "training ends with a full bank"
         run(*evaluate, "--split", "nonsense", code=2)
+        export = [lemur, "export", "--run", work / "whole", "--store", store, "--out", work / "exported"]
+        run(*export)
+        check_export(work / "exported", width=32)
+        run(*export, code=2)  # nothing is overwritten
         run(lemur, "ingest", "--config", world / "nothing.toml", "--store", store, code=2)
         print(f"raw files to predictions: {rows} test rows, AUC {metrics['auc']:.4f}, training {seconds:.0f} s")
 

@@ -246,6 +246,23 @@ void require_divides(int64_t part, const char* part_name, int64_t whole, const c
                           whole);
 }
 
+/// Checks what belongs to pretrained encoders.
+void validate_pretrained(const Options& o) {
+  const ModelOptions& m = o.model;
+  if ((m.document_bert.width > 0 && m.document_pretrained.empty()) ||
+      (m.query_bert.width > 0 && m.query_pretrained.empty()))
+    fail<InvalidArgument>(kWhere,
+                          "model.document_bert and model.query_bert are written by train; give "
+                          "model.document_pretrained or model.query_pretrained");
+  if (o.train.freeze_encoder_steps != 0 && m.document_pretrained.empty() &&
+      m.query_pretrained.empty())
+    fail<InvalidArgument>(
+        kWhere,
+        "train.freeze_encoder_steps = {} freezes pretrained encoders, but neither "
+        "model.document_pretrained nor model.query_pretrained is given",
+        o.train.freeze_encoder_steps);
+}
+
 /// Checks what spans several keys.
 void validate(const Options& o) {
   for (const auto& history : o.data.history)
@@ -273,6 +290,7 @@ void validate(const Options& o) {
   if (!o.model.task_weights.empty() && o.model.task_weights.size() != o.data.columns.labels.size())
     fail<InvalidArgument>(kWhere, "model.task_weights has {} weights for {} labels",
                           o.model.task_weights.size(), o.data.columns.labels.size());
+  validate_pretrained(o);
 }
 
 }  // namespace

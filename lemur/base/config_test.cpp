@@ -75,6 +75,11 @@ TEST(Config, RefusesContradictions) {
             "[configuration] model.tokens = 7 does not divide model.token_width = 128");
   EXPECT_EQ(error_of("[[data.history]]\nname = \"a\"\n[[data.history]]\nname = \"a\"\n"),
             "[configuration] two histories are named 'a'");
+  EXPECT_EQ(error_of("[train]\nfreeze_encoder_steps = -1\n"),
+            "[configuration] train.freeze_encoder_steps = -1 freezes pretrained encoders, but "
+            "neither model.document_pretrained nor model.query_pretrained is given");
+  EXPECT_NE(error_of("[model.query_bert]\nwidth = 8\n").find("are written by train"),
+            std::string::npos);
 }
 
 TEST(Config, OverridesWinAndMayBeBareWords) {

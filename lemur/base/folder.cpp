@@ -54,10 +54,11 @@ FolderWriter::~FolderWriter() {
 void FolderWriter::publish(const nlohmann::json& manifest) {
   nlohmann::json complete = manifest;
   auto& files = complete["files"] = nlohmann::json::object();
-  for (const auto& entry : fs::directory_iterator(temporary_)) {
-    files[entry.path().filename().string()] = {{"size_bytes", entry.file_size()},
-                                               {"xxh3", checksum(entry.path())}};
+  for (const auto& entry : fs::recursive_directory_iterator(temporary_)) {
     sync_path(entry.path());
+    if (entry.is_directory()) continue;
+    files[entry.path().lexically_relative(temporary_).string()] = {
+        {"size_bytes", entry.file_size()}, {"xxh3", checksum(entry.path())}};
   }
   std::ofstream(file(kManifest)) << complete.dump(1) << '\n';
   sync_path(file(kManifest));

@@ -22,12 +22,13 @@ class FolderWriter {
   FolderWriter(const FolderWriter&) = delete;
   FolderWriter& operator=(const FolderWriter&) = delete;
 
-  /// Returns where the file `name` is to be written.
+  /// Returns where the file `name` is to be written; its folder, if it has one, is the owner's to
+  /// create.
   std::filesystem::path file(std::string_view name) const { return temporary_ / name; }
 
-  /// Adds "files": {name: {"size_bytes", "xxh3"}} for every file of the folder to `manifest` (an
-  /// object), writes it as manifest.json, syncs everything and renames the folder to its final
-  /// name; an older folder of that name is replaced.
+  /// Adds "files": {name: {"size_bytes", "xxh3"}} for every file of the folder and its folders,
+  /// by its path in it, to `manifest` (an object), writes it as manifest.json, syncs everything and
+  /// renames the folder to its final name; an older folder of that name is replaced.
   void publish(const nlohmann::json& manifest);
 
  private:

@@ -45,6 +45,16 @@ TEST_F(FolderTest, PublishesFilesWithTheirSizesAndChecksums) {
   EXPECT_EQ(entries_beside(), 1u);
 }
 
+TEST_F(FolderTest, PublishesFilesOfInnerFoldersByTheirPaths) {
+  FolderWriter writer(folder());
+  fs::create_directory(writer.file("inner"));
+  std::ofstream(writer.file("inner/a")) << "hello";
+  writer.publish(nlohmann::json::object());
+  nlohmann::json manifest = open_folder(folder(), /*verify=*/true);
+  EXPECT_EQ(manifest.at("files").size(), 1u);
+  EXPECT_EQ(manifest.at("files").at("inner/a").at("xxh3"), "9555e8555c62dcfd");
+}
+
 TEST_F(FolderTest, TakesAPathThatEndsInASlash) {
   FolderWriter writer(root_ / "slashed" / "");
   writer.publish(nlohmann::json::object());

@@ -199,13 +199,32 @@ struct TokenizerOptions {
   }
 };
 
+/// Sizes of a pretrained encoder; width 0: there is none.
+struct BertSizes {
+  int64_t vocabulary = 0, width = 0, layers = 0, heads = 0, ffn = 0, max_length = 0;
+  double norm_epsilon = 1e-12;
+
+  template <typename V>
+  void visit(V&& v) {
+    v("vocabulary", vocabulary, "Rows of the word embedding.", Range{0, 1e9});
+    v("width", width, "Width of the layers; 0: no pretrained encoder.", Range{0, 1e6});
+    v("layers", layers, "Layers taken, from the first.", Range{0, 1e6});
+    v("heads", heads, "Attention heads.", Range{0, 1e6});
+    v("ffn", ffn, "Width of the FFN's hidden layer.", Range{0, 1e6});
+    v("max_length", max_length, "Rows of the position embedding.", Range{0, 1e9});
+    v("norm_epsilon", norm_epsilon, "Of every LayerNorm.", Range{0, 1});
+  }
+};
+
 struct ModelOptions {
   std::string ranker = "rankmixer", negatives = "clicked", feed_history;
+  std::string document_pretrained, query_pretrained;
+  BertSizes document_bert, query_bert;
   bool content = true, content_history = true, id_history = true, similarity = true;
   bool share_word_embeddings = true, stop_gradient = false, session_mask = true,
        document_mask = true;
   bool decoder_projected = false;
-  int64_t representation_width = 128, encoder_width = 128, query_layers = 2, document_layers = 4,
+  int64_t representation_width = 128, encoder_width = 128, query_layers = 0, document_layers = 0,
           encoder_heads = 4, encoder_ffn_factor = 4, patch_pixels = 16;
   int64_t decoder_layers = 2, decoder_heads = 1, similarity_length = 64;
   int64_t query_max_tokens = 16, feed_documents = 5;
@@ -231,12 +250,20 @@ struct ModelOptions {
     v("stop_gradient", stop_gradient,
       "Keep the ranking loss from reaching the encoders (the paper's ablation).");
     v("representation_width", representation_width, "Width r of a representation.", Range{4, 4096});
-    v("encoder_width", encoder_width, "Width d of the encoders' layers.", Range{4, 4096});
-    v("query_layers", query_layers, "Layers of the query encoder.", Range{1, 48});
-    v("document_layers", document_layers, "Layers of the document encoder.", Range{1, 48});
-    v("encoder_heads", encoder_heads, "Attention heads; divides encoder_width.", Range{1, 64});
-    v("encoder_ffn_factor", encoder_ffn_factor, "Width of the encoder's FFN over encoder_width.",
-      Range{1, 16});
+    v("encoder_width", encoder_width,
+      "Width d of the encoders' layers; pretrained ones have their own.", Range{4, 4096});
+    v("query_layers", query_layers,
+      "Layers of the query encoder, of a pretrained one the first; 0: 2, or all of the pretrained "
+      "one's.",
+      Range{0, 48});
+    v("document_layers", document_layers,
+      "Layers of the document encoder, of a pretrained one the first; 0: 4, or all of the "
+      "pretrained one's.",
+      Range{0, 48});
+    v("encoder_heads", encoder_heads, "Attention heads, likewise; divides encoder_width.",
+      Range{1, 64});
+    v("encoder_ffn_factor", encoder_ffn_factor,
+      "Width of the encoder's FFN over encoder_width, likewise.", Range{1, 16});
     v("patch_pixels", patch_pixels,
       "Side of the patches that images are cut into, each a token of the document encoder; divides "
       "data.image.pixels.",
@@ -245,6 +272,18 @@ struct ModelOptions {
       "Dropout after attention and FFN of the encoders, and on their input.", Range{0, 0.9});
     v("share_word_embeddings", share_word_embeddings,
       "One table of word embeddings for both encoders.");
+    v("document_pretrained", document_pretrained,
+      "Folder of a BERT model in Hugging Face's layout (config.json, model.safetensors, vocab.txt) "
+      "that the document encoder starts from; ingest with tokenizer.vocab = its vocab.txt. Empty: "
+      "lemur's own encoder, untrained.");
+    v("query_pretrained", query_pretrained,
+      "The same for the query encoder. Word embeddings can be shared where both start from the "
+      "same folder.");
+    v("document_bert", document_bert,
+      "Sizes of the document encoder that `document_pretrained` names: train copies them from its "
+      "config.json into the run's config.toml, so that a run does not need the folder. Not to be "
+      "set.");
+    v("query_bert", query_bert, "The same of `query_pretrained`. Not to be set.");
     v("alignment_weight", alignment_weight,
       "Weight lambda of the query-to-document contrastive loss (SQDC); 0: off. In feeds, where "
       "events have no query, the user's last documents take its place (feed_history).",
@@ -327,7 +366,7 @@ struct TrainOptions {
           loader_threads = 1;
   int64_t evaluate_every = 0, patience = 0, checkpoint_every = 1000, keep_checkpoints = 3,
           log_every = 50;
-  int64_t max_steps = 0, evaluate_batch_size = 1024;
+  int64_t max_steps = 0, evaluate_batch_size = 1024, freeze_encoder_steps = 0;
   std::string order = "window", schedule = "constant", metric = "auc";
   double learning_rate = 1e-3, encoder_learning_rate = 0, word_learning_rate = 0,
          table_learning_rate = 0.05, weight_decay = 0.01, table_weight_decay = 0, clip_norm = 1;
@@ -352,6 +391,11 @@ struct TrainOptions {
       "Of AdamW, for the encoders' word embeddings; 0: encoder_learning_rate. Words that are seen "
       "rarely gain from a larger one, most of all with bank.backward far below 1.",
       Range{0, 10});
+    v("freeze_encoder_steps", freeze_encoder_steps,
+      "Steps from the first in which pretrained encoders stay as they are, but for the projection "
+      "to "
+      "representation_width; -1: all steps. Frozen encoders run no backward pass.",
+      Range{-1, 1e12});
     v("table_learning_rate", table_learning_rate, "Of row-wise Adagrad, for ID tables.",
       Range{0, 100});
     v("weight_decay", weight_decay, "Of AdamW, decoupled.", Range{0, 10});

@@ -14,5 +14,6 @@ void add_options(CLI::App& app);
 // In lemur-learn.
 void add_train(CLI::App& app);
 void add_evaluate(CLI::App& app);
+void add_export(CLI::App& app);
 
 }  // namespace lemur

@@ -19,19 +19,6 @@ struct Arguments {
   bool json = false;
 };
 
-/// Returns the checkpoint to evaluate: the best, else the newest; or the one that was named.
-std::filesystem::path choose_checkpoint(const RunFolder& folder, const std::string& choice) {
-  if (choice != "best" && choice != "newest") return folder.path() / choice;
-  auto best = folder.best();
-  if (choice == "best" && best) return folder.checkpoint(*best);
-  std::vector<std::string> skipped;
-  auto newest = folder.newest(&skipped);
-  for (const std::string& line : skipped) fmt::print(stderr, "skipped: {}\n", line);
-  if (!newest)
-    fail<DataError>("evaluate", "{} holds no complete checkpoint", folder.path().string());
-  return folder.checkpoint(*newest);
-}
-
 void write_predictions(const std::string& file, const SampleStore& store,
                        const StoreSchema::Split& split, const Evaluation& evaluation) {
   PredictionsFile predictions(file);
@@ -71,7 +58,9 @@ void run_evaluate(const Arguments& arguments) {
   SampleStore store(arguments.store);
   check_compatible(folder.schema(), store.schema());
   const auto& split = store.schema().split(arguments.split);
-  auto checkpoint = choose_checkpoint(folder, arguments.checkpoint);
+  std::vector<std::string> skipped;
+  auto checkpoint = folder.choose(arguments.checkpoint, &skipped);
+  for (const std::string& line : skipped) fmt::print(stderr, "skipped: {}\n", line);
   open_folder(checkpoint, /*verify=*/true);
   at::set_num_threads(options.train.threads > 0
                           ? static_cast<int>(options.train.threads)

@@ -1,5 +1,5 @@
-// lemur: the commands that need no tensors; train and evaluate are handed over to lemur-learn
-// beside it.
+// lemur: the commands that need no tensors; train, evaluate and export are handed over to
+// lemur-learn beside it.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -38,8 +38,8 @@ int hand_over(char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc > 1 && (argv[1] == std::string_view("train") || argv[1] == std::string_view("evaluate")))
-    return hand_over(argv);
+  for (std::string_view command : {"train", "evaluate", "export"})
+    if (argc > 1 && argv[1] == command) return hand_over(argv);
   CLI::App app("lemur: an end-to-end multimodal ranker. Raw logs in, a measured ranking model out.",
                "lemur");
   app.set_version_flag("--version", LEMUR_VERSION);
@@ -48,6 +48,7 @@ int main(int argc, char** argv) {
   lemur::add_ingest(app);
   app.add_subcommand("train", "Train a model on a sample store");
   app.add_subcommand("evaluate", "Measure a run's model on a split");
+  app.add_subcommand("export", "Write a run's encoders and document vectors for other programs");
   lemur::add_inspect(app);
   lemur::add_options(app);
   app.footer(

@@ -22,6 +22,7 @@ void run_train(const Arguments& arguments) {
   catch_interrupts();
   TrainerOptions how{
       .run = arguments.run,
+      .base = std::filesystem::absolute(arguments.config).parent_path(),
       .resume = arguments.resume,
       .stop = &interrupted,
       .report = [](const std::string& line) { fmt::print(stderr, "\r\033[K{}\n", line); }};

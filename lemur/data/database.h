@@ -12,7 +12,17 @@
 
 namespace lemur {
 
-enum class ColumnType { kBool, kInt64, kDouble, kText, kTimestamp, kBlob, kTextList, kOther };
+enum class ColumnType {
+  kBool,
+  kInt64,
+  kDouble,
+  kText,
+  kTimestamp,
+  kBlob,
+  kTextList,
+  kFloatList,  ///< written by ParquetWriter only
+  kOther
+};
 
 /// One column of a chunk of a result: typed views into DuckDB's own memory, valid until the next
 /// chunk. Reading as another type throws InternalError; a NULL's value is arbitrary. Statements
@@ -90,7 +100,7 @@ class ParquetWriter {
  public:
   struct Column {
     std::string name;
-    ColumnType type;  ///< kBool, kInt64, kDouble, kText or kTimestamp (microseconds)
+    ColumnType type;  ///< kBool, kInt64, kDouble, kText, kTimestamp (microseconds) or kFloatList
   };
   ParquetWriter(const std::string& path, const std::vector<Column>& columns);
   ~ParquetWriter();
@@ -99,6 +109,7 @@ class ParquetWriter {
   void append(int64_t value);
   void append(double value);
   void append(std::string_view value);
+  void append(std::span<const float> value);
   void append_null();
   void end_row();
 

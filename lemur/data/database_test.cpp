@@ -128,8 +128,12 @@ class ParquetWriterTest : public ::testing::TestWithParam<int> {
 
 TEST_P(ParquetWriterTest, WritesWhatItIsGivenInOrder) {
   using enum ColumnType;
-  ParquetWriter writer(
-      path, {{"i", kInt64}, {"d", kDouble}, {"te xt", kText}, {"b", kBool}, {"t", kTimestamp}});
+  ParquetWriter writer(path, {{"i", kInt64},
+                              {"d", kDouble},
+                              {"te xt", kText},
+                              {"b", kBool},
+                              {"t", kTimestamp},
+                              {"l", kFloatList}});
   for (int64_t i = 0; i < GetParam(); ++i) {
     writer.append(i);
     if (i % 3 == 0) {
@@ -140,6 +144,7 @@ TEST_P(ParquetWriterTest, WritesWhatItIsGivenInOrder) {
     writer.append(std::string_view(fmt::format("text {}", i)));
     writer.append(i % 2);
     writer.append(i * 1000000);
+    writer.append(std::vector<float>(static_cast<size_t>(i % 3), static_cast<float>(i) / 2));
     writer.end_row();
   }
   EXPECT_FALSE(std::filesystem::exists(path));
@@ -150,7 +155,8 @@ TEST_P(ParquetWriterTest, WritesWhatItIsGivenInOrder) {
   EXPECT_EQ(database.query_int64(
                 "SELECT count(*)" + from +
                 " WHERE i <> file_row_number OR (d IS NULL) <> (i % 3 = 0) OR d <> i / 2 OR "
-                "\"te xt\" <> 'text ' || i OR b <> (i % 2 = 1) OR epoch_ms(t) <> i * 1000"),
+                "\"te xt\" <> 'text ' || i OR b <> (i % 2 = 1) OR epoch_ms(t) <> i * 1000 OR "
+                "typeof(l) <> 'FLOAT[]' OR len(l) <> i % 3 OR list_sum(l) <> i % 3 * i / 2"),
             0);
 }
 

@@ -52,6 +52,8 @@ const char* sql_type(ColumnType type) {
       return "VARCHAR";
     case ColumnType::kTimestamp:
       return "TIMESTAMP";
+    case ColumnType::kFloatList:
+      return "FLOAT[]";
     default:
       fail<InvalidArgument>(kWhere, "a Parquet column of this type cannot be written");
   }
@@ -104,6 +106,20 @@ void ParquetWriter::append(double value) {
 void ParquetWriter::append(std::string_view value) {
   impl_->take({ColumnType::kText});
   impl_->check(duckdb_append_varchar_length(impl_->appender, value.data(), value.size()));
+}
+
+void ParquetWriter::append(std::span<const float> value) {
+  impl_->take({ColumnType::kFloatList});
+  std::vector<duckdb_value> items;
+  items.reserve(value.size() + 1);  // of an empty list too, DuckDB wants an address
+  for (float item : value) items.push_back(duckdb_create_float(item));
+  duckdb_logical_type type = duckdb_create_logical_type(DUCKDB_TYPE_FLOAT);
+  duckdb_value list = duckdb_create_list_value(type, items.data(), items.size());
+  duckdb_state state = duckdb_append_value(impl_->appender, list);
+  duckdb_destroy_value(&list);
+  duckdb_destroy_logical_type(&type);
+  for (duckdb_value& item : items) duckdb_destroy_value(&item);
+  impl_->check(state);
 }
 
 void ParquetWriter::append_null() {

@@ -95,6 +95,15 @@ void RunFolder::set_best(int64_t step) const {
   write_file_atomically(path_ / "best", checkpoint(step).filename().string() + "\n");
 }
 
+fs::path RunFolder::choose(const std::string& choice, std::vector<std::string>* skipped) const {
+  if (choice != "best" && choice != "newest") return path_ / choice;
+  if (choice == "best")
+    if (auto step = best()) return checkpoint(*step);
+  auto step = newest(skipped);
+  if (!step) fail<DataError>("run", "{} holds no complete checkpoint", path_.string());
+  return checkpoint(*step);
+}
+
 void RunFolder::prune(int64_t keep) const {
   std::vector<int64_t> steps = checkpoints();
   auto best_step = best();

@@ -47,6 +47,11 @@ class RunFolder {
   std::optional<int64_t> best() const;
   void set_best(int64_t step) const;
 
+  /// Returns the folder of a checkpoint: "best" (the newest where none is), "newest", or that of
+  /// the name given, which need not exist. Throws DataError where the run has none; names each
+  /// skipped one.
+  std::filesystem::path choose(const std::string& choice, std::vector<std::string>* skipped) const;
+
   /// Removes all but the newest `keep` checkpoints and the best, and what crashed writers left
   /// behind.
   void prune(int64_t keep) const;

@@ -42,6 +42,19 @@ TEST(RunFolder, NewestSkipsWhatIsDamagedOrUnfinished) {
   EXPECT_NE(skipped[1].find("content is damaged"), std::string::npos) << skipped[1];
 }
 
+TEST(RunFolder, ChoosesTheBestElseTheNewestOrTheOneNamed) {
+  TemporaryFolder folder;
+  RunFolder run(folder.path() / "run");
+  std::filesystem::create_directory(run.path());
+  EXPECT_THROW(run.choose("best", nullptr), DataError);
+  for (int64_t step : {1, 2}) write_checkpoint(run, step);
+  EXPECT_EQ(run.choose("best", nullptr), run.checkpoint(2));
+  run.set_best(1);
+  EXPECT_EQ(run.choose("best", nullptr), run.checkpoint(1));
+  EXPECT_EQ(run.choose("newest", nullptr), run.checkpoint(2));
+  EXPECT_EQ(run.choose("step-000007", nullptr), run.path() / "step-000007");
+}
+
 TEST(RunFolder, RemembersOptionsSchemaAndVocabulary) {
   TemporaryFolder folder;
   write_store(folder.path() / "store", random_store({}));

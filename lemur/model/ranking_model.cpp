@@ -5,12 +5,15 @@
 #include <algorithm>
 
 #include "lemur/base/error.h"
+#include "lemur/model/bert_checkpoint.h"
 #include "lemur/nn/ragged_similarity.h"
 #include "lemur/nn/recent_mean.h"
 #include "lemur/nn/sqdc.h"
 
 namespace lemur {
 namespace {
+
+constexpr int64_t kDocumentLayers = 4, kQueryLayers = 2;  // where the options say 0
 
 int64_t feature_width(const StoreSchema::Feature& feature) {
   return feature.is_number ? 1 : feature.width;
@@ -69,31 +72,44 @@ RankingModelImpl::RankingModelImpl(const ModelOptions& options, bool has_bank,
   id_history_ = options.id_history && id_width > 0 && !schema.histories.empty();
 
   int64_t r = options.representation_width;
-  if (has_content_) {
+  if (has_content_ && !options.document_pretrained.empty()) {
+    document_bert_ = register_module(
+        "document_encoder",
+        BertEncoder(bert_encoder_options(options.document_bert, std::ssize(schema.text), r,
+                                         options.encoder_dropout)));
+  } else if (has_content_) {
     document_encoder_ = register_module(
         "document_encoder",
-        Encoder(EncoderOptions{.vocabulary = schema.vocabulary_size,
-                               .width = options.encoder_width,
-                               .layers = options.document_layers,
-                               .heads = options.encoder_heads,
-                               .ffn_factor = options.encoder_ffn_factor,
-                               .max_length = max_document_length(schema, options.patch_pixels),
-                               .patch_width = patch_width(options, schema),
-                               .types = std::ssize(schema.text) + std::ssize(schema.images),
-                               .output = r,
-                               .dropout = options.encoder_dropout}));
+        Encoder(EncoderOptions{
+            .vocabulary = schema.vocabulary_size,
+            .width = options.encoder_width,
+            .layers = options.document_layers > 0 ? options.document_layers : kDocumentLayers,
+            .heads = options.encoder_heads,
+            .ffn_factor = options.encoder_ffn_factor,
+            .max_length = max_document_length(schema, options.patch_pixels),
+            .patch_width = patch_width(options, schema),
+            .types = std::ssize(schema.text) + std::ssize(schema.images),
+            .output = r,
+            .dropout = options.encoder_dropout}));
   }
-  if (has_queries_) {
+  if (has_queries_ && !options.query_pretrained.empty()) {
+    BertEncoderOptions query =
+        bert_encoder_options(options.query_bert, /*fields=*/1, r, options.encoder_dropout);
+    bool share = options.share_word_embeddings && !document_bert_.is_empty();
+    query_bert_ = register_module(
+        "query_encoder",
+        share ? BertEncoder(query, document_bert_->word_embedding()) : BertEncoder(query));
+  } else if (has_queries_) {
     EncoderOptions query{.vocabulary = schema.vocabulary_size,
                          .width = options.encoder_width,
-                         .layers = options.query_layers,
+                         .layers = options.query_layers > 0 ? options.query_layers : kQueryLayers,
                          .heads = options.encoder_heads,
                          .ffn_factor = options.encoder_ffn_factor,
                          .max_length = options.query_max_tokens + 2,
                          .types = 1,
                          .output = r,
                          .dropout = options.encoder_dropout};
-    bool share = options.share_word_embeddings && has_content_;
+    bool share = options.share_word_embeddings && !document_encoder_.is_empty();
     query_encoder_ =
         register_module("query_encoder", share ? Encoder(query, document_encoder_->word_embedding())
                                                : Encoder(query));
@@ -156,12 +172,21 @@ void RankingModelImpl::choose_feed_history() {
   feed_history_ = static_cast<size_t>(found - histories.begin());
 }
 
+void RankingModelImpl::freeze_pretrained(bool frozen) {
+  for (BertEncoder* encoder : {&document_bert_, &query_bert_})
+    if (!encoder->is_empty()) (*encoder)->freeze(frozen);
+}
+
 torch::Tensor RankingModelImpl::encode_documents(const TokenBatch& texts) {
+  if (!document_bert_.is_empty())
+    return document_bert_(texts.tokens, texts.positions, texts.types, texts.offsets);
   return document_encoder_(texts.tokens, texts.positions, texts.types, texts.offsets,
                            texts.patches);
 }
 
 torch::Tensor RankingModelImpl::encode_queries(const TokenBatch& texts) {
+  if (!query_bert_.is_empty())
+    return query_bert_(texts.tokens, texts.positions, texts.types, texts.offsets);
   return query_encoder_(texts.tokens, texts.positions, texts.types, texts.offsets);
 }
 

@@ -14,6 +14,7 @@
 #include "lemur/base/options.h"
 #include "lemur/data/sample_store.h"
 #include "lemur/model/token_batch.h"
+#include "lemur/nn/bert_encoder.h"
 #include "lemur/nn/decoder.h"
 #include "lemur/nn/encoder.h"
 #include "lemur/nn/mlp.h"
@@ -70,6 +71,16 @@ class RankingModelImpl : public torch::nn::Module {
   int64_t representation_width() const { return options_.representation_width; }
   const ModelOptions& options() const { return options_; }
 
+  /// The encoders. Of each pair at most one is there, by options.document_bert and query_bert; the
+  /// other is empty.
+  Encoder document_encoder() const { return document_encoder_; }
+  Encoder query_encoder() const { return query_encoder_; }
+  BertEncoder document_bert() const { return document_bert_; }
+  BertEncoder query_bert() const { return query_bert_; }
+
+  /// While `frozen`, the pretrained encoders run without a graph up to their projection.
+  void freeze_pretrained(bool frozen);
+
   /// Encodes packed texts and images to [n, r].
   torch::Tensor encode_documents(const TokenBatch& texts);
   torch::Tensor encode_queries(const TokenBatch& texts);
@@ -91,6 +102,7 @@ class RankingModelImpl : public torch::nn::Module {
   std::optional<size_t> feed_history_;  // its last documents are SQDC's anchor
 
   Encoder document_encoder_{nullptr}, query_encoder_{nullptr};
+  BertEncoder document_bert_{nullptr}, query_bert_{nullptr};    // registered in their places
   std::vector<HistoryDecoder> content_decoders_, id_decoders_;  // per history
   RankMixer rankmixer_{nullptr};
   Mlp mlp_{nullptr};

@@ -14,15 +14,24 @@ double learning_rate_of(const TrainOptions& options, const std::string& name) {
   return options.encoder_learning_rate > 0 ? options.encoder_learning_rate : options.learning_rate;
 }
 
+int64_t frozen_steps_of(const Options& options, const std::string& name) {
+  const bool pretrained =
+      (name.starts_with("document_encoder.") && !options.model.document_pretrained.empty()) ||
+      (name.starts_with("query_encoder.") && !options.model.query_pretrained.empty());
+  const bool projection = name.find("_encoder.output.") != std::string::npos;
+  return pretrained && !projection ? options.train.freeze_encoder_steps : 0;
+}
+
 DenseOptimizer::DenseOptimizer(torch::nn::Module& module, const AdamWOptions& options,
-                               const std::function<double(const std::string& name)>& learning_rate)
+                               const std::function<double(const std::string& name)>& learning_rate,
+                               const std::function<int64_t(const std::string& name)>& frozen_steps)
     : options_(options) {
   torch::NoGradGuard no_grad;
   auto parameters = module.named_parameters();
   int64_t total = 0;
   for (const auto& item : parameters) {
-    segments_.push_back(
-        {total, total + item.value().numel(), learning_rate(item.key()), item.value().dim() > 1});
+    segments_.push_back({total, total + item.value().numel(), learning_rate(item.key()),
+                         item.value().dim() > 1, frozen_steps ? frozen_steps(item.key()) : 0});
     total += item.value().numel();
   }
   values_ = torch::empty(total);
@@ -53,28 +62,32 @@ double DenseOptimizer::clip(double clip_norm) {
 
 void DenseOptimizer::step(double factor) {
   ++num_steps_;
-  auto beta1 = static_cast<float>(options_.beta1), beta2 = static_cast<float>(options_.beta2);
-  auto epsilon = static_cast<float>(options_.epsilon);
-  double correction1 = 1 - std::pow(options_.beta1, num_steps_),
-         correction2 = 1 - std::pow(options_.beta2, num_steps_);
-  auto root2 = static_cast<float>(1 / std::sqrt(correction2));
-  float *value = values_.data_ptr<float>(), *first = first_.data_ptr<float>(),
-        *second = second_.data_ptr<float>();
-  const float* gradient = gradients_.data_ptr<float>();
-  for (const Segment& segment : segments_) {
-    double rate = factor * segment.learning_rate;
-    auto step_size = static_cast<float>(rate / correction1);
-    auto keep = static_cast<float>(1 - (segment.decays ? rate * options_.weight_decay : 0));
-    for (int64_t i = segment.begin; i < segment.end; ++i) {
-      first[i] += (1 - beta1) * (gradient[i] - first[i]);
-      second[i] += (1 - beta2) * (gradient[i] * gradient[i] - second[i]);
-      value[i] = keep * value[i] - step_size * first[i] / (std::sqrt(second[i]) * root2 + epsilon);
-    }
-  }
+  for (const Segment& segment : segments_)
+    if (segment.frozen_steps >= 0 && num_steps_ > segment.frozen_steps) step(segment, factor);
   if (average_.defined()) {
     // Early on the average follows the weights closely, so that the first weights leave no trace.
     double decay = std::min(options_.average_decay, (1.0 + num_steps_) / (10.0 + num_steps_));
     average_.lerp_(values_, 1 - decay);
+  }
+}
+
+void DenseOptimizer::step(const Segment& segment, double factor) {
+  const auto updates = static_cast<double>(num_steps_ - segment.frozen_steps);
+  double correction1 = 1 - std::pow(options_.beta1, updates),
+         correction2 = 1 - std::pow(options_.beta2, updates);
+  auto beta1 = static_cast<float>(options_.beta1), beta2 = static_cast<float>(options_.beta2);
+  auto epsilon = static_cast<float>(options_.epsilon);
+  auto root2 = static_cast<float>(1 / std::sqrt(correction2));
+  double rate = factor * segment.learning_rate;
+  auto step_size = static_cast<float>(rate / correction1);
+  auto keep = static_cast<float>(1 - (segment.decays ? rate * options_.weight_decay : 0));
+  float *value = values_.data_ptr<float>(), *first = first_.data_ptr<float>(),
+        *second = second_.data_ptr<float>();
+  const float* gradient = gradients_.data_ptr<float>();
+  for (int64_t i = segment.begin; i < segment.end; ++i) {
+    first[i] += (1 - beta1) * (gradient[i] - first[i]);
+    second[i] += (1 - beta2) * (gradient[i] * gradient[i] - second[i]);
+    value[i] = keep * value[i] - step_size * first[i] / (std::sqrt(second[i]) * root2 + epsilon);
   }
 }
 

@@ -22,14 +22,20 @@ struct AdamWOptions {
 /// Returns the learning rate of the model's dense parameter `name` before the schedule.
 double learning_rate_of(const TrainOptions& options, const std::string& name);
 
+/// Returns in how many steps from the first the parameter `name` stays as it is, -1: in all.
+int64_t frozen_steps_of(const Options& options, const std::string& name);
+
 /// Moves the parameters of a module into one flat tensor, their gradients into another, and updates
 /// both in one pass. The module must keep its parameters from then on. Float32, CPU. Not
 /// thread-safe.
 class DenseOptimizer {
  public:
-  /// `learning_rate(name)` is the learning rate of the parameter of this name.
+  /// `learning_rate(name)` is the learning rate of the parameter of this name. In the first
+  /// `frozen_steps(name)` steps (-1: in all) it stays bit-identical, and AdamW begins behind them;
+  /// empty: in none.
   DenseOptimizer(torch::nn::Module& module, const AdamWOptions& options,
-                 const std::function<double(const std::string& name)>& learning_rate);
+                 const std::function<double(const std::string& name)>& learning_rate,
+                 const std::function<int64_t(const std::string& name)>& frozen_steps = {});
 
   void zero_grad();
 
@@ -57,7 +63,10 @@ class DenseOptimizer {
     int64_t begin, end;
     double learning_rate;
     bool decays;
+    int64_t frozen_steps;  // -1: all
   };
+  void step(const Segment& segment, double factor);
+
   AdamWOptions options_;
   std::vector<Segment> segments_;
   torch::Tensor values_, gradients_, first_, second_, average_;  // [num_parameters]

@@ -57,6 +57,42 @@ TEST(DenseOptimizer, ScalesTheRateByName) {
   EXPECT_FALSE(module->parameters()[4].equal(free));
 }
 
+TEST(DenseOptimizer, FrozenParametersStayAndThenBeginAsNew) {
+  torch::nn::Sequential held = make_module(), fresh = make_module();
+  const auto rate = [](const std::string&) { return 1.0; };
+  DenseOptimizer late(*held, {.weight_decay = 0.1, .average_decay = 0.9}, rate,
+                      [](const std::string& name) { return name == "0.weight" ? 3 : -1; });
+  DenseOptimizer now(*fresh, {.weight_decay = 0.1}, rate,
+                     [](const std::string& name) { return name == "0.weight" ? 0 : -1; });
+  const auto step = [](torch::nn::Sequential& module, DenseOptimizer& optimizer, int64_t seed) {
+    torch::manual_seed(seed);
+    optimizer.zero_grad();
+    module->forward(torch::randn({4, 5})).pow(2).sum().backward();
+    optimizer.step(0.1);
+  };
+  const std::vector<torch::Tensor> begin = make_module()->parameters();
+  for (int64_t i = 0; i < 3; ++i) step(held, late, i);
+  for (size_t i = 0; i < begin.size(); ++i) EXPECT_TRUE(held->parameters()[i].equal(begin[i])) << i;
+  late.swap_average();
+  EXPECT_TRUE(held->parameters()[0].equal(begin[0])) << "and so does their average";
+  late.swap_average();
+  for (int64_t i = 3; i < 8; ++i) step(held, late, i), step(fresh, now, i);
+  EXPECT_FALSE(held->parameters()[0].equal(begin[0]));
+  EXPECT_TRUE(held->parameters()[0].equal(fresh->parameters()[0]));
+  for (size_t i = 1; i < begin.size(); ++i) EXPECT_TRUE(held->parameters()[i].equal(begin[i])) << i;
+}
+
+TEST(DenseOptimizer, OnlyPretrainedEncodersFreezeAndNotTheirProjection) {
+  Options options;
+  options.model.document_pretrained = "bert";
+  options.train.freeze_encoder_steps = 7;
+  EXPECT_EQ(frozen_steps_of(options, "document_encoder.word_embedding.weight"), 7);
+  EXPECT_EQ(frozen_steps_of(options, "document_encoder.layer_0.attention_output.weight"), 7);
+  EXPECT_EQ(frozen_steps_of(options, "document_encoder.output.weight"), 0);
+  EXPECT_EQ(frozen_steps_of(options, "query_encoder.word_embedding.weight"), 0);
+  EXPECT_EQ(frozen_steps_of(options, "head.weight"), 0);
+}
+
 TEST(DenseOptimizer, WordsAndEncodersMayHaveTheirOwnRates) {
   const std::string words = "document_encoder.word_embedding.weight",
                     layer = "query_encoder.layer_0.qkv.weight", head = "head.weight";

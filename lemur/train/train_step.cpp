@@ -172,6 +172,8 @@ void TrainStep::measure_ages(std::span<const uint32_t> documents, int64_t step,
 
 StepMetrics TrainStep::run(const Batch& batch, int64_t step, double rate) {
   StepMetrics metrics;
+  const int64_t frozen = state_.options.train.freeze_encoder_steps;
+  state_.model->freeze_pretrained(frozen < 0 || step <= frozen);
   state_.tables.admit(batch);
   Targets targets;
   if (state_.model->has_content()) targets = encode_targets(batch, step, metrics);

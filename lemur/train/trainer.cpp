@@ -16,6 +16,7 @@
 #include "lemur/data/run_folder.h"
 #include "lemur/eval/evaluator.h"
 #include "lemur/model/bank_writer.h"
+#include "lemur/model/pretrained.h"
 #include "lemur/train/run_log.h"
 #include "lemur/train/train_step.h"
 #include "lemur/train/training_state.h"
@@ -71,10 +72,12 @@ class Trainer {
         how_(trainer_options),
         folder_(trainer_options.run),
         model_(prepare(), store.schema(), SpecialTokens::load(store.vocabulary_path())),
-        optimizer_(*model_.model,
-                   {.weight_decay = options.train.weight_decay,
-                    .average_decay = options.train.average_decay},
-                   [&](const std::string& name) { return learning_rate_of(options.train, name); }),
+        optimizer_(
+            start(),
+            {.weight_decay = options.train.weight_decay,
+             .average_decay = options.train.average_decay},
+            [&](const std::string& name) { return learning_rate_of(options.train, name); },
+            [&](const std::string& name) { return frozen_steps_of(options, name); }),
         evaluator_(store, model_, options.train.evaluate_batch_size),
         has_valid_(has_split(store.schema(), "valid")) {}
 
@@ -82,6 +85,8 @@ class Trainer {
 
  private:
   const Options& prepare();
+  void know_pretrained();
+  torch::nn::Module& start();
   void restore();
   void evaluate(RunLog& log);
   void checkpoint();
@@ -90,7 +95,7 @@ class Trainer {
     if (how_.report) how_.report(line);
   }
 
-  const Options& options_;
+  Options options_;  // with the sizes of pretrained encoders
   const SampleStore& store_;
   const TrainerOptions& how_;
   RunFolder folder_;
@@ -114,9 +119,8 @@ const Options& Trainer::prepare() {
     fail<InvalidArgument>(
         "train", "{} holds a run already; --resume goes on with it, another --run starts a new one",
         folder_.path().string());
-  if (!folder_.exists()) {
-    folder_.create(options_, store_);
-  } else {
+  know_pretrained();
+  if (folder_.exists()) {
     check_compatible(folder_.schema(), store_.schema());
     if (options_to_toml(folder_.options()) != options_to_toml(options_)) {
       report(
@@ -126,6 +130,35 @@ const Options& Trainer::prepare() {
     }
   }
   return options_;
+}
+
+/// Completes the options by the sizes of pretrained encoders: the run's own, so that it goes on
+/// without the folders that it started from, or those of the folders.
+void Trainer::know_pretrained() {
+  ModelOptions& model = options_.model;
+  if (!folder_.exists()) return adopt_pretrained(options_, store_, how_.base);
+  const ModelOptions run = folder_.options().model;
+  if (run.document_pretrained != model.document_pretrained ||
+      run.query_pretrained != model.query_pretrained)
+    fail<InvalidArgument>("train",
+                          "the run was started with model.document_pretrained = '{}' and "
+                          "model.query_pretrained = '{}'; it cannot go on with '{}' and '{}'",
+                          run.document_pretrained, run.query_pretrained, model.document_pretrained,
+                          model.query_pretrained);
+  model.document_bert = run.document_bert;
+  model.query_bert = run.query_bert;
+}
+
+/// Loads pretrained weights unless a checkpoint will replace them, and notes a new run's options.
+/// Returns the model.
+torch::nn::Module& Trainer::start() {
+  const bool pretrained =
+      !options_.model.document_pretrained.empty() || !options_.model.query_pretrained.empty();
+  if (pretrained && !folder_.newest(nullptr))
+    for (const std::string& line : load_pretrained(options_.model, how_.base, *model_.model))
+      report(line);
+  if (!folder_.exists()) folder_.create(options_, store_);
+  return *model_.model;
 }
 
 void Trainer::restore() {

@@ -14,7 +14,8 @@
 namespace lemur {
 
 struct TrainerOptions {
-  std::filesystem::path run;  ///< folder of the run
+  std::filesystem::path run;   ///< folder of the run
+  std::filesystem::path base;  ///< folder that relative paths of the configuration refer to
   bool resume =
       false;  ///< go on from the newest complete checkpoint; false: the folder must hold no run
   const std::atomic<bool>* stop = nullptr;  ///< set by a signal: checkpoint and return; may be null
