@@ -32,7 +32,7 @@ void save_own(const fs::path& folder, const Encoder& encoder, int64_t heads) {
   save_tensors(folder / "model.safetensors", tensors);
   int64_t layers = 0;
   while (parameters.contains(fmt::format("layer_{}.qkv.weight", layers))) ++layers;
-  const nlohmann::ordered_json config = {
+  nlohmann::ordered_json config = {
       {"model_type", "lemur-pre-ln"},
       {"vocab_size", words.size(0)},
       {"hidden_size", words.size(1)},
@@ -45,6 +45,9 @@ void save_own(const fs::path& folder, const Encoder& encoder, int64_t heads) {
       {"word_embedding_factor", std::sqrt(static_cast<double>(words.size(1)))},
       {"layer_norm_eps", torch::nn::LayerNormOptions({1}).eps()},
       {"hidden_act", "gelu"}};
+  if (parameters.contains("patch_input.weight"))  // [hidden, 3 P^2]
+    config["patch_size"] =
+        std::llround(std::sqrt(parameters["patch_input.weight"].size(1) / 3.0));
   write_file_atomically(folder / "config.json", config.dump(1) + "\n");
 }
 

@@ -67,9 +67,11 @@ EncoderImpl::EncoderImpl(const EncoderOptions& options, torch::nn::Embedding sha
                           fmt::join(word_embedding_->weight.sizes(), " x "), options.vocabulary,
                           options.width);
   }
-  if (options.patch_width > 0)
-    patch_embedding_ =
-        register_module("patch_embedding", initialized_linear(options.patch_width, options.width));
+  if (options.patch_width > 0) {
+    const int64_t hidden = 2 * options.width;
+    patch_input_ = register_module("patch_input", initialized_linear(options.patch_width, hidden));
+    patch_output_ = register_module("patch_output", initialized_linear(hidden, options.width));
+  }
   position_embedding_ = register_module("position_embedding",
                                         initialized_embedding(options.max_length, options.width));
   type_embedding_ =
@@ -87,13 +89,15 @@ torch::Tensor EncoderImpl::embed(const torch::Tensor& tokens, const PackedPatche
                                                       options_.vocabulary)) *
                         std::sqrt(static_cast<double>(options_.width));
   if (!patches.values.defined() || patches.values.numel() == 0) return words;
-  if (patch_embedding_.is_empty() || patches.values.dim() != 2 ||
+  if (patch_input_.is_empty() || patches.values.dim() != 2 ||
       patches.values.size(1) != options_.patch_width)
     fail<InvalidArgument>(kWhere, "patches are [{}]; expected rows of {} numbers",
                           fmt::join(patches.values.sizes(), ", "), options_.patch_width);
   const torch::Tensor rows =
       checked_index(kWhere, "patch row", patches.rows, patches.values.size(0), 0, tokens.numel());
-  return words.index_copy(0, rows, patch_embedding_(patches.values));
+  // Two layers with a GELU between them, not one linear map: what a patch shows is no linear
+  // function of its pixels, and a shallow encoder has no other place to find it.
+  return words.index_copy(0, rows, patch_output_(torch::gelu(patch_input_(patches.values))));
 }
 
 torch::Tensor EncoderImpl::forward(const torch::Tensor& tokens, const torch::Tensor& positions,

@@ -79,7 +79,7 @@ class EncoderImpl : public torch::nn::Module {
 
   EncoderOptions options_;
   torch::nn::Embedding word_embedding_{nullptr};
-  torch::nn::Linear patch_embedding_{nullptr};  // only with patches
+  torch::nn::Linear patch_input_{nullptr}, patch_output_{nullptr};  // only with patches
   torch::nn::Embedding position_embedding_{nullptr}, type_embedding_{nullptr};
   std::vector<EncoderLayer> layers_;
   torch::nn::LayerNorm final_norm_{nullptr};
