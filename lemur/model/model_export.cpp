@@ -46,8 +46,7 @@ void save_own(const fs::path& folder, const Encoder& encoder, int64_t heads) {
       {"layer_norm_eps", torch::nn::LayerNormOptions({1}).eps()},
       {"hidden_act", "gelu"}};
   if (parameters.contains("patch_input.weight"))  // [hidden, 3 P^2]
-    config["patch_size"] =
-        std::llround(std::sqrt(parameters["patch_input.weight"].size(1) / 3.0));
+    config["patch_size"] = std::llround(std::sqrt(parameters["patch_input.weight"].size(1) / 3.0));
   write_file_atomically(folder / "config.json", config.dump(1) + "\n");
 }
 
