@@ -6,6 +6,7 @@
 #include "lemur/kernels/packed_attention.h"
 #include "lemur/kernels/row_check.h"
 #include "lemur/nn/initialized_layers.h"
+#include "lemur/nn/packed_texts.h"
 
 namespace lemur {
 namespace {
@@ -66,11 +67,8 @@ BertEncoderImpl::BertEncoderImpl(const BertEncoderOptions& options,
   if (word_embedding_.is_empty()) {
     word_embedding_ =
         register_module("word_embedding", initialized_embedding(options.vocabulary, options.width));
-  } else if (word_embedding_->weight.size(0) != options.vocabulary ||
-             word_embedding_->weight.size(1) != options.width) {
-    fail<InvalidArgument>(kWhere, "the shared word embedding is {}; expected {} x {}",
-                          fmt::join(word_embedding_->weight.sizes(), " x "), options.vocabulary,
-                          options.width);
+  } else {
+    check_shared_words(kWhere, word_embedding_, options.vocabulary, options.width);
   }
   position_embedding_ = register_module("position_embedding",
                                         initialized_embedding(options.max_length, options.width));
@@ -87,10 +85,7 @@ BertEncoderImpl::BertEncoderImpl(const BertEncoderOptions& options,
 torch::Tensor BertEncoderImpl::states(const torch::Tensor& tokens, const torch::Tensor& positions,
                                       const torch::Tensor& fields, const torch::Tensor& offsets) {
   const int64_t total = tokens.numel();
-  const torch::Tensor starts = checked_offsets(kWhere, offsets, total);
-  const torch::Tensor first = starts.slice(0, 0, -1);
-  if ((starts.slice(0, 1) == first).any().item<bool>())
-    fail<InvalidArgument>(kWhere, "a text has no token; each needs at least its first one");
+  const torch::Tensor first = first_tokens(kWhere, offsets, total);
   torch::Tensor x =
       word_embedding_(checked_index(kWhere, "token", tokens, total, 0, options_.vocabulary)) +
       position_embedding_(

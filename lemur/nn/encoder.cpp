@@ -8,6 +8,7 @@
 #include "lemur/kernels/packed_attention.h"
 #include "lemur/kernels/row_check.h"
 #include "lemur/nn/initialized_layers.h"
+#include "lemur/nn/packed_texts.h"
 
 namespace lemur {
 namespace {
@@ -61,11 +62,8 @@ EncoderImpl::EncoderImpl(const EncoderOptions& options, torch::nn::Embedding sha
   if (word_embedding_.is_empty()) {
     word_embedding_ =
         register_module("word_embedding", initialized_embedding(options.vocabulary, options.width));
-  } else if (word_embedding_->weight.size(0) != options.vocabulary ||
-             word_embedding_->weight.size(1) != options.width) {
-    fail<InvalidArgument>(kWhere, "the shared word embedding is {}; expected {} x {}",
-                          fmt::join(word_embedding_->weight.sizes(), " x "), options.vocabulary,
-                          options.width);
+  } else {
+    check_shared_words(kWhere, word_embedding_, options.vocabulary, options.width);
   }
   if (options.patch_width > 0) {
     const int64_t hidden = 2 * options.width;
@@ -104,10 +102,7 @@ torch::Tensor EncoderImpl::forward(const torch::Tensor& tokens, const torch::Ten
                                    const torch::Tensor& types, const torch::Tensor& offsets,
                                    const PackedPatches& patches) {
   const int64_t total = tokens.numel();
-  const torch::Tensor starts = checked_offsets(kWhere, offsets, total);
-  const torch::Tensor first = starts.slice(0, 0, -1);
-  if ((starts.slice(0, 1) == first).any().item<bool>())
-    fail<InvalidArgument>(kWhere, "a text has no token; each needs at least its first one");
+  const torch::Tensor first = first_tokens(kWhere, offsets, total);
   torch::Tensor x = embed(tokens, patches) +
                     position_embedding_(checked_index(kWhere, "position", positions, total, 0,
                                                       options_.max_length)) +
