@@ -104,11 +104,15 @@ column = "cover"
 pixels = 64
 
 )";
+// The figures of a cover are small: in patches of 16 pixels they mix with what lies beside them.
+constexpr const char* kImageModel = "patch_pixels = 8\n";
 
 std::string configuration(bool images) {
   std::string text = kConfiguration;
-  if (images) text.insert(text.find("[[data.feature]]"), kImageConfiguration);
-  return text;
+  if (!images) return text;
+  const std::string model = "[model]\n";
+  text.insert(text.find(model) + model.size(), kImageModel);
+  return text.insert(text.find("[[data.feature]]"), kImageConfiguration);
 }
 
 nlohmann::ordered_json to_json(const WorldSummary& s, bool images) {
