@@ -1,13 +1,12 @@
 #include "lemur/synth/covers.h"
 
 #include <algorithm>
-#include <atomic>
 #include <fstream>
-#include <future>
 #include <thread>
 #include <utility>
 
 #include "lemur/base/error.h"
+#include "lemur/data/share.h"
 
 namespace lemur {
 namespace {
@@ -169,16 +168,13 @@ std::string cover_path(uint32_t document) {
 void write_covers(const std::filesystem::path& folder, uint64_t seed, std::span<const Cover> covers,
                   int64_t threads) {
   make_folders(folder, covers);
-  std::atomic<size_t> next = 0;
-  auto work = [&] {
-    for (size_t i; (i = next.fetch_add(1)) < covers.size();)
-      write_file(folder / cover_path(covers[i].document),
-                 to_jpeg(draw_cover(seed, covers[i]), kJpegQuality));
-  };
+  constexpr size_t kPart = 16;  // covers that a thread takes at a time
   if (threads == 0) threads = std::max<int64_t>(std::thread::hardware_concurrency(), 1);
-  std::vector<std::future<void>> workers;
-  for (int64_t i = 0; i < threads; ++i) workers.push_back(std::async(std::launch::async, work));
-  for (std::future<void>& worker : workers) worker.get();
+  share(covers.size(), kPart, threads, [&](size_t begin, size_t end) {
+    for (const Cover& cover : covers.subspan(begin, end - begin))
+      write_file(folder / cover_path(cover.document),
+                 to_jpeg(draw_cover(seed, cover), kJpegQuality));
+  });
 }
 
 }  // namespace lemur
