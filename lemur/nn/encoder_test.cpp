@@ -5,50 +5,32 @@
 
 #include "lemur/base/error.h"
 #include "lemur/nn/module_check.h"
+#include "lemur/nn/packed_texts_testing.h"
 
 namespace lemur {
 namespace {
 
 using torch::Tensor;
 
-const EncoderOptions kSmall{.vocabulary = 13,
+const EncoderOptions kSmall{.vocabulary = kTestVocabulary,
                             .width = 12,
                             .layers = 2,
                             .heads = 3,
                             .ffn_factor = 2,
                             .max_length = 33,
-                            .types = 2,
+                            .types = kTestTypes,
                             .output = 5,
                             .dropout = 0};
-
-struct Texts {
-  Tensor tokens, positions, types, offsets;
-
-  explicit Texts(const std::vector<int64_t>& lengths) {
-    std::vector<int64_t> position, begin = {0};
-    for (int64_t length : lengths) {
-      for (int64_t p = 0; p < length; ++p) position.push_back(p);
-      begin.push_back(begin.back() + length);
-    }
-    torch::manual_seed(2);
-    positions = torch::tensor(position, torch::kInt64);
-    tokens = torch::randint(0, 13, {begin.back()}, torch::kInt64);
-    types = torch::randint(0, 2, {begin.back()}, torch::kInt64);
-    offsets = torch::tensor(begin, torch::kInt64);
-  }
-
-  Tensor encode(Encoder& encoder) const { return encoder(tokens, positions, types, offsets); }
-};
 
 TEST(Encoder, HasTheGradientOfFiniteDifferences) {
   Encoder encoder(kSmall);
   prepare_for_check(*encoder);
-  const Texts texts({1, 31, 32, 33, 4});
+  const RandomTexts texts({1, 31, 32, 33, 4});
   expect_gradients(*encoder, [&] { return texts.encode(encoder); });
 }
 
 /// Puts a patch of `width` random numbers into every third row but a text's first.
-PackedPatches every_third(const Texts& texts, int64_t width) {
+PackedPatches every_third(const RandomTexts& texts, int64_t width) {
   torch::Tensor rows = (texts.positions % 3 == 2).nonzero().flatten();
   return {torch::randn({rows.numel(), width}, torch::kFloat64), rows};
 }
@@ -58,7 +40,7 @@ TEST(Encoder, HasTheGradientOfFiniteDifferencesWithImages) {
   options.patch_width = 7;
   Encoder encoder(options);
   prepare_for_check(*encoder);
-  const Texts texts({1, 31, 32, 33, 4});
+  const RandomTexts texts({1, 31, 32, 33, 4});
   const PackedPatches patches = every_third(texts, 7);
   patches.values.set_requires_grad(true);
   expect_gradients(
@@ -72,7 +54,7 @@ TEST(Encoder, ReadsPatchesInPlaceOfTokens) {
   options.patch_width = 7;
   Encoder encoder(options);
   encoder->to(torch::kFloat64);
-  Texts texts({9});
+  RandomTexts texts({9});
   const PackedPatches patches = every_third(texts, 7);
   auto encode = [&](const PackedPatches& some) {
     return encoder(texts.tokens, texts.positions, texts.types, texts.offsets, some);
@@ -98,7 +80,7 @@ TEST(Encoder, EncodesEachTextAsIfAlone) {
   torch::manual_seed(1);
   Encoder encoder(kSmall);
   encoder->to(torch::kFloat64);
-  const Texts texts({1, 31, 32, 33});
+  const RandomTexts texts({1, 31, 32, 33});
   const Tensor all = texts.encode(encoder);
   EXPECT_EQ(all.sizes(), torch::IntArrayRef({4, 5}));
   for (int64_t i = 0; i < 4; ++i) {
@@ -125,12 +107,12 @@ TEST(EncoderLayer, GivesTheSameForAFewRowsAsForAll) {
 TEST(Encoder, DependsOnOrderAndTypes) {
   torch::manual_seed(1);
   Encoder encoder(kSmall);
-  const Texts texts({9});
+  const RandomTexts texts({9});
   const Tensor before = texts.encode(encoder);
-  Texts reversed = texts;
+  RandomTexts reversed = texts;
   reversed.positions = texts.positions.flip(0);
   EXPECT_FALSE(torch::allclose(before, reversed.encode(encoder), 1e-6, 1e-7));
-  Texts retyped = texts;
+  RandomTexts retyped = texts;
   retyped.types = 1 - texts.types;
   EXPECT_FALSE(torch::allclose(before, retyped.encode(encoder), 1e-6, 1e-7));
 }
@@ -140,7 +122,7 @@ TEST(Encoder, SharesAWordEmbeddingThatItsOwnerRegisters) {
   Encoder guest(kSmall, owner->word_embedding());
   EXPECT_TRUE(owner->named_parameters().contains("word_embedding.weight"));
   EXPECT_FALSE(guest->named_parameters().contains("word_embedding.weight"));
-  weighted_sum(Texts({4}).encode(guest)).backward();
+  weighted_sum(RandomTexts({4}).encode(guest)).backward();
   EXPECT_GT(owner->word_embedding()->weight.grad().abs().sum().item<double>(), 0);
   EncoderOptions wider = kSmall;
   wider.width = 24;
@@ -152,7 +134,7 @@ TEST(Encoder, SharesAWordEmbeddingThatItsOwnerRegisters) {
 
 TEST(Encoder, EncodesNoTexts) {
   Encoder encoder(kSmall);
-  const Tensor none = Texts({}).encode(encoder);
+  const Tensor none = RandomTexts({}).encode(encoder);
   EXPECT_EQ(none.sizes(), torch::IntArrayRef({0, 5}));
   none.sum().backward();
 }
@@ -161,7 +143,7 @@ TEST(Encoder, DropsOutInTrainingOnly) {
   EncoderOptions options = kSmall;
   options.dropout = 0.5;
   Encoder encoder(options);
-  const Texts texts({9});
+  const RandomTexts texts({9});
   EXPECT_FALSE(torch::equal(texts.encode(encoder), texts.encode(encoder)));
   encoder->eval();
   EXPECT_TRUE(torch::equal(texts.encode(encoder), texts.encode(encoder)));
@@ -178,17 +160,18 @@ TEST(Encoder, NamesWhatIsWrong) {
   EXPECT_NE(message_of<InvalidArgument>([&] { Encoder{options}; }).find("vocabulary 0"),
             std::string::npos);
   Encoder encoder(kSmall);
-  Texts texts({4});
+  RandomTexts texts({4});
   texts.tokens[1] = 13;
   EXPECT_NE(message_of<InvalidArgument>([&] {
               texts.encode(encoder);
             }).find("token is 13 at element 1; expected 0 to 12"),
             std::string::npos);
-  EXPECT_NE(
-      message_of<InvalidArgument>([&] { Texts({34}).encode(encoder); }).find("position is 33"),
-      std::string::npos);
   EXPECT_NE(message_of<InvalidArgument>([&] {
-              Texts({2, 0}).encode(encoder);
+              RandomTexts({34}).encode(encoder);
+            }).find("position is 33"),
+            std::string::npos);
+  EXPECT_NE(message_of<InvalidArgument>([&] {
+              RandomTexts({2, 0}).encode(encoder);
             }).find("a text has no token"),
             std::string::npos);
 }
