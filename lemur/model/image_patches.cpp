@@ -29,6 +29,11 @@ std::vector<Between> sample(int64_t side, double begin, double size, bool revers
 
 }  // namespace
 
+int64_t part_side(int64_t patch) {
+  constexpr int64_t kPart = 4;
+  return patch % kPart == 0 ? kPart : patch;
+}
+
 ImageWindow draw_window(bool flip, double crop, uint64_t key) {
   ImageWindow window;
   window.size = 1 - crop * hash_uniform(key, 1, 0);
@@ -51,13 +56,17 @@ void append_patches(const ImageView& image, const ImageWindow& window, int64_t p
     float bottom = at(y.high, x.low, c) * (1 - x.share) + at(y.high, x.high, c) * x.share;
     return (top * (1 - y.share) + bottom * y.share) / 127.5f - 1;
   };
+  auto append = [&](int64_t top, int64_t left, int64_t size) {
+    for (int64_t y = top; y < top + size; ++y)
+      for (int64_t x = left; x < left + size; ++x)
+        for (int64_t c = 0; c < 3; ++c)
+          values.push_back(value(rows[static_cast<size_t>(y)], columns[static_cast<size_t>(x)], c));
+  };
+  const int64_t part = part_side(patch);
   for (int64_t top = 0; top < side; top += patch)
     for (int64_t left = 0; left < side; left += patch)
-      for (int64_t y = top; y < top + patch; ++y)
-        for (int64_t x = left; x < left + patch; ++x)
-          for (int64_t c = 0; c < 3; ++c)
-            values.push_back(
-                value(rows[static_cast<size_t>(y)], columns[static_cast<size_t>(x)], c));
+      for (int64_t y = top; y < top + patch; y += part)
+        for (int64_t x = left; x < left + patch; x += part) append(y, x, part);
 }
 
 }  // namespace lemur

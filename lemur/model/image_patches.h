@@ -23,8 +23,12 @@ struct ImageWindow {
 /// time where `flip`. Equal keys draw equally.
 ImageWindow draw_window(bool flip, double crop, uint64_t key);
 
+/// Returns the side of the parts of a patch: 4 pixels where that divides it, else its own.
+int64_t part_side(int64_t patch);
+
 /// Appends the patches of the window, resized to the image's own side (bilinear): values -1 to 1,
-/// (side / patch)^2 patches row by row, each [patch, patch, 3]. Requires: `patch` divides the side.
+/// (side / patch)^2 patches row by row, each (patch / part)^2 parts row by row, each
+/// [part, part, 3] with part = part_side(patch). Requires: `patch` divides the side.
 void append_patches(const ImageView& image, const ImageWindow& window, int64_t patch,
                     std::vector<float>& values);
 

@@ -38,6 +38,20 @@ TEST(ImagePatches, CutsRowByRow) {
   EXPECT_FLOAT_EQ(values[24], scaled(32)) << "patch 2 lies below patch 0";
 }
 
+TEST(ImagePatches, CutsPatchesIntoPartsRowByRow) {
+  std::vector<float> values = patches(ramp(16), 16, 8);
+  ASSERT_EQ(values.size(), 3u * 16 * 16);
+  auto first_of_pixel = [&](int64_t y, int64_t x) { return scaled((16 * y + x) % 256); };
+  constexpr size_t kPart = 48, kPatch = 4 * kPart;
+  EXPECT_FLOAT_EQ(values[0], first_of_pixel(0, 0));
+  EXPECT_FLOAT_EQ(values[3 * 5], first_of_pixel(1, 1)) << "a part has four columns";
+  EXPECT_FLOAT_EQ(values[kPart], first_of_pixel(0, 4));
+  EXPECT_FLOAT_EQ(values[2 * kPart + 3], first_of_pixel(4, 1));
+  EXPECT_FLOAT_EQ(values[kPatch + 3 * kPart], first_of_pixel(4, 12));
+  EXPECT_FLOAT_EQ(values[2 * kPatch], first_of_pixel(8, 0));
+  EXPECT_EQ(part_side(6), 6);
+}
+
 TEST(ImagePatches, MirrorsAndEnlargesAWindow) {
   std::vector<float> mirrored = patches(ramp(4), 4, 4, {.flip = true});
   EXPECT_FLOAT_EQ(mirrored[0], scaled(3));

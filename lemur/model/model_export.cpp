@@ -45,8 +45,13 @@ void save_own(const fs::path& folder, const Encoder& encoder, int64_t heads) {
       {"word_embedding_factor", std::sqrt(static_cast<double>(words.size(1)))},
       {"layer_norm_eps", torch::nn::LayerNormOptions({1}).eps()},
       {"hidden_act", "gelu"}};
-  if (parameters.contains("patch_input.weight"))  // [hidden, 3 P^2]
-    config["patch_size"] = std::llround(std::sqrt(parameters["patch_input.weight"].size(1) / 3.0));
+  if (parameters.contains("patch_input.weight")) {
+    const torch::Tensor input = parameters["patch_input.weight"],  // [width, 3 p^2]
+        output = parameters["patch_output.weight"];                // [width, width (P / p)^2]
+    auto side = [](int64_t pixels) { return std::llround(std::sqrt(pixels)); };
+    config["patch_part_size"] = side(input.size(1) / 3);
+    config["patch_size"] = side(input.size(1) / 3 * output.size(1) / input.size(0));
+  }
   write_file_atomically(folder / "config.json", config.dump(1) + "\n");
 }
 

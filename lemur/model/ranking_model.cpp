@@ -6,6 +6,7 @@
 
 #include "lemur/base/error.h"
 #include "lemur/model/bert_checkpoint.h"
+#include "lemur/model/image_patches.h"
 #include "lemur/nn/ragged_similarity.h"
 #include "lemur/nn/recent_mean.h"
 #include "lemur/nn/sqdc.h"
@@ -41,6 +42,11 @@ void check_left_out(const ModelOptions& options, const StoreSchema& schema) {
 
 int64_t patch_width(const ModelOptions& options, const StoreSchema& schema) {
   return schema.images.empty() ? 0 : 3 * options.patch_pixels * options.patch_pixels;
+}
+
+int64_t patch_parts(const ModelOptions& options) {
+  const int64_t parts = options.patch_pixels / part_side(options.patch_pixels);
+  return parts * parts;
 }
 
 torch::Tensor normalize_rows(const torch::Tensor& x) {
@@ -88,6 +94,7 @@ RankingModelImpl::RankingModelImpl(const ModelOptions& options, bool has_bank,
             .ffn_factor = options.encoder_ffn_factor,
             .max_length = max_document_length(schema, options.patch_pixels),
             .patch_width = patch_width(options, schema),
+            .patch_parts = patch_parts(options),
             .types = std::ssize(schema.text) + std::ssize(schema.images),
             .output = r,
             .dropout = options.encoder_dropout}));

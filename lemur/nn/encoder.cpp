@@ -25,6 +25,9 @@ void check(const EncoderOptions& o) {
                           o.types, o.output);
   if (o.width % o.heads != 0)
     fail<InvalidArgument>(kWhere, "{} heads do not divide the width {}", o.heads, o.width);
+  if (o.patch_width < 0 || o.patch_parts < 1 || o.patch_width % o.patch_parts != 0)
+    fail<InvalidArgument>(kWhere, "{} parts do not divide a patch of {} numbers", o.patch_parts,
+                          o.patch_width);
 }
 
 }  // namespace
@@ -66,9 +69,14 @@ EncoderImpl::EncoderImpl(const EncoderOptions& options, torch::nn::Embedding sha
     check_shared_words(kWhere, word_embedding_, options.vocabulary, options.width);
   }
   if (options.patch_width > 0) {
-    const int64_t hidden = 2 * options.width;
-    patch_input_ = register_module("patch_input", initialized_linear(options.patch_width, hidden));
-    patch_output_ = register_module("patch_output", initialized_linear(hidden, options.width));
+    const int64_t width = options.width, parts = options.patch_parts;
+    patch_input_ =
+        register_module("patch_input", initialized_linear(options.patch_width / parts, width));
+    patch_output_ = register_module("patch_output", initialized_linear(parts * width, width));
+    // A patch begins as the mean of its parts: they look alike wherever they lie.
+    torch::NoGradGuard no_gradient;
+    torch::Tensor& weight = patch_output_->weight;
+    weight.copy_(weight.narrow(1, 0, width).repeat({1, parts}));
   }
   position_embedding_ = register_module("position_embedding",
                                         initialized_embedding(options.max_length, options.width));
@@ -93,9 +101,16 @@ torch::Tensor EncoderImpl::embed(const torch::Tensor& tokens, const PackedPatche
                           fmt::join(patches.values.sizes(), ", "), options_.patch_width);
   const torch::Tensor rows =
       checked_index(kWhere, "patch row", patches.rows, patches.values.size(0), 0, tokens.numel());
-  // Two layers with a GELU between them, not one linear map: what a patch shows is no linear
-  // function of its pixels, and a shallow encoder has no other place to find it.
-  return words.index_copy(0, rows, patch_output_(torch::gelu(patch_input_(patches.values))));
+  return words.index_copy(0, rows, embed(patches.values));
+}
+
+torch::Tensor EncoderImpl::embed(const torch::Tensor& patches) {
+  // Not one linear map: what a patch shows is no linear function of its pixels, and a shallow
+  // encoder has no other place to find it. The parts share the first layer, as in a convolution,
+  // so that each image tells it as much as its parts.
+  const torch::Tensor parts = patches.reshape({-1, patch_input_->options.in_features()});
+  const torch::Tensor hidden = torch::gelu(patch_input_(parts));
+  return patch_output_(hidden.view({-1, patch_output_->options.in_features()}));
 }
 
 torch::Tensor EncoderImpl::forward(const torch::Tensor& tokens, const torch::Tensor& positions,

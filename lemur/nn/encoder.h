@@ -21,6 +21,7 @@ struct EncoderOptions {
   int64_t ffn_factor = 4;
   int64_t max_length = 0;   ///< rows of the position embedding
   int64_t patch_width = 0;  ///< numbers of an image patch; 0: texts only
+  int64_t patch_parts = 1;  ///< equal parts of a patch's numbers, one behind the other
   int64_t types = 1;        ///< rows of the type embedding
   int64_t output = 128;     ///< r, of the representation
   double dropout = 0;       ///< on the embedding and after attention and FFN; 0: none
@@ -56,7 +57,8 @@ struct PackedPatches {
 /// word or a patch of an image.
 class EncoderImpl : public torch::nn::Module {
  public:
-  /// Throws InvalidArgument where a size is not positive or heads do not divide width.
+  /// Throws InvalidArgument where a size is not positive, heads do not divide width or patch_parts
+  /// not patch_width.
   explicit EncoderImpl(const EncoderOptions& options);
 
   /// Uses another module's word embedding [vocabulary, width], which stays registered there only.
@@ -76,6 +78,7 @@ class EncoderImpl : public torch::nn::Module {
 
  private:
   torch::Tensor embed(const torch::Tensor& tokens, const PackedPatches& patches);
+  torch::Tensor embed(const torch::Tensor& patches);
 
   EncoderOptions options_;
   torch::nn::Embedding word_embedding_{nullptr};

@@ -37,11 +37,12 @@ PackedPatches every_third(const RandomTexts& texts, int64_t width) {
 
 TEST(Encoder, HasTheGradientOfFiniteDifferencesWithImages) {
   EncoderOptions options = kSmall;
-  options.patch_width = 7;
+  options.patch_width = 10;
+  options.patch_parts = 2;
   Encoder encoder(options);
   prepare_for_check(*encoder);
   const RandomTexts texts({1, 31, 32, 33, 4});
-  const PackedPatches patches = every_third(texts, 7);
+  const PackedPatches patches = every_third(texts, 10);
   patches.values.set_requires_grad(true);
   expect_gradients(
       *encoder,
@@ -74,6 +75,26 @@ TEST(Encoder, ReadsPatchesInPlaceOfTokens) {
         encode({patches.values, patches.rows + 7});
       },
       "patch row is");
+}
+
+TEST(Encoder, BeginsWithPatchesAsTheSumOfTheirParts) {
+  EncoderOptions options = kSmall;
+  options.patch_width = 10;
+  options.patch_parts = 2;
+  Encoder encoder(options);
+  encoder->to(torch::kFloat64);
+  const RandomTexts texts({9});
+  PackedPatches patches = every_third(texts, 10);
+  auto encode = [&] {
+    return encoder(texts.tokens, texts.positions, texts.types, texts.offsets, patches);
+  };
+  const Tensor before = encode();
+  patches.values = patches.values.roll(5, 1);
+  EXPECT_TRUE(torch::allclose(before, encode()));
+  patches.values = patches.values.roll(1, 1);
+  EXPECT_FALSE(torch::allclose(before, encode()));
+  options.patch_parts = 3;
+  expect_error<InvalidArgument>([&] { Encoder{options}; }, "3 parts do not divide a patch of 10");
 }
 
 TEST(Encoder, EncodesEachTextAsIfAlone) {

@@ -114,7 +114,6 @@ void Catalogue::add_visual_topics(const WeightedIndex& popularity) {
     while (document.topics.weight_of(topic) > 0) topic = popularity.draw(random);
     document.visual_topic = static_cast<uint16_t>(topic);
     document.topics.add(topic, weight);
-    document.topics.normalise();
   }
 }
 

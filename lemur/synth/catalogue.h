@@ -16,14 +16,14 @@ namespace lemur {
 inline constexpr int64_t kLogStart = 1'700'000'000'000;
 inline constexpr double kDayMs = 86'400'000;
 
-/// Sparse vector over topics of length 1 (L2): a few topics with positive weights.
+/// Sparse vector over topics: a few topics with positive weights.
 class TopicMix {
  public:
   static constexpr size_t kMost = 4;
 
   /// Adds a topic; merged where it is there already. Ignored when kMost topics are there.
   void add(uint32_t topic, double weight);
-  /// Scales to length 1. Requires: not empty.
+  /// Scales to length 1 (L2). Requires: not empty.
   void normalise();
 
   size_t size() const { return size_; }
@@ -33,7 +33,7 @@ class TopicMix {
   double dot(const TopicMix& other) const;
   /// Returns how likely draw() gives the topic.
   double share_of(uint32_t topic) const;
-  /// Returns the other topics with their weights as they are, not of length 1.
+  /// Returns the other topics with their weights as they are.
   TopicMix without(uint32_t topic) const;
   /// Returns one of the topics, drawn by weight. Requires: not empty.
   uint32_t draw(Random& random) const;
@@ -49,8 +49,8 @@ class TopicMix {
 struct Document {
   int64_t created_ms;
   uint32_t author;
-  float quality;                              ///< standard normal
-  TopicMix topics;                            ///< the main topic first
+  float quality;    ///< standard normal
+  TopicMix topics;  ///< the main topic first; without the visual one of length 1 (L2)
   std::optional<uint16_t> visual_topic = {};  ///< the one of `topics` that no text tells of
 };
 

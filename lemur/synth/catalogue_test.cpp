@@ -114,8 +114,8 @@ TEST(Catalogue, AddsAVisualTopicAndLeavesAllElseAsItIs) {
     EXPECT_EQ(with.category(i), without.category(i));
     EXPECT_EQ(one.topics.size(), other.topics.size() + 1);
     EXPECT_EQ(other.topics.weight_of(*one.visual_topic), 0);
-    EXPECT_NEAR(one.topics.weight_of(*one.visual_topic), std::sqrt(0.5), 1e-6);
-    EXPECT_NEAR(one.topics.dot(other.topics), std::sqrt(0.5), 1e-5);
+    EXPECT_NEAR(one.topics.weight_of(*one.visual_topic), 1, 1e-6) << "half of the squared weights";
+    EXPECT_NEAR(one.topics.dot(other.topics), 1, 1e-5) << "the texts' topics weigh what they did";
     EXPECT_FALSE(other.visual_topic.has_value());
     EXPECT_FALSE(without.has_cover(i));
     covers += with.has_cover(i);

@@ -16,14 +16,18 @@ constexpr int kJpegQuality = 85;
 
 constexpr std::array<std::pair<int64_t, int64_t>, 3> kSizes = {{{96, 128}, {112, 112}, {128, 96}}};
 
-constexpr std::array<Colour, 8> kHues = {{{215, 40, 40},      // red
-                                          {240, 140, 30},     // orange
-                                          {235, 220, 60},     // yellow
-                                          {60, 165, 55},      // green
-                                          {50, 200, 200},     // turquoise
-                                          {45, 75, 215},      // blue
-                                          {140, 60, 195},     // violet
-                                          {240, 125, 185}}};  // pink
+constexpr std::array<Colour, 12> kHues = {{{210, 30, 35},    // red
+                                           {240, 125, 20},   // orange
+                                           {245, 225, 50},   // yellow
+                                           {165, 215, 45},   // lime
+                                           {35, 130, 50},    // green
+                                           {60, 215, 190},   // turquoise
+                                           {95, 180, 250},   // sky
+                                           {35, 55, 200},    // blue
+                                           {130, 65, 205},   // violet
+                                           {225, 50, 200},   // magenta
+                                           {250, 160, 185},  // pink
+                                           {120, 70, 30}}};  // brown
 
 struct Arrangement {
   int64_t figures;
@@ -76,8 +80,8 @@ Figure distraction(const Picture& picture, Random& random) {
   float x = place(radius, picture.width(), random), y = place(radius, picture.height(), random);
   return {.shape = static_cast<Shape>(random.below(kShapes)),
           .texture = static_cast<Texture>(random.below(kTextures)),
-          .body = any_colour(random),
-          .trim = any_colour(random),
+          .body = muted_colour(random),
+          .trim = muted_colour(random),
           .x = x,
           .y = y,
           .radius = radius,
@@ -133,7 +137,7 @@ void make_folders(const std::filesystem::path& folder, std::span<const Cover> co
 }  // namespace
 
 Look look_of(uint32_t topic) {
-  // A pair of hues belongs to every 28th topic. In each of these rounds the parts step on by
+  // A pair of hues belongs to every 66th topic. In each of these rounds the parts step on by
   // numbers such that topics of one pair differ in as many parts as can be.
   constexpr uint32_t kPairs = kHues.size() * (kHues.size() - 1) / 2;
   uint32_t round = topic / kPairs, i = topic % kPairs;

@@ -13,9 +13,9 @@ namespace lemur {
 /// What makes a click: p* = sigmoid(sum of the parts). 0 switches a part off.
 struct ClickEffects {
   double intercept = -2.5;
-  double match = 1.8;           ///< times cosine of the query's and the document's topics, 0 to 1
-  double long_interest = 2.0;   ///< times cosine of the user's lasting and the document's topics
-  double short_interest = 0.9;  ///< times cosine of the user's passing topic and the document's
+  double match = 1.8;           ///< times the document's weight of the query's topic, 0 to 1
+  double long_interest = 2.0;   ///< times dot product of the user's interests and its topics
+  double short_interest = 0.9;  ///< times its weight of the user's passing topic
   double quality = 0.3;         ///< deviation of a document's own part, which no content shows
   double author = 0.4;          ///< deviation of an author's own part
   double position = -0.3;       ///< times log2(1 + position)
