@@ -9,7 +9,7 @@ ladder: the variants of the paper's main table, each better than the one before 
         and users, so that each is seen often enough to learn from its ID: in the default world the first three are equal, and with 2000 users for 300 k events mlp is above rankmixer.
 refresh: a budget of 10 % of the encoded documents, in a run that shuffles (in time order a history holds only what was a target before, so that
         the bank lacks nothing): mean age of the vectors read, coverage of long histories, AUC.
-images: a world whose covers show a topic that the texts do not. What the covers add, against half of what they can add: the AUC of p* less
+images: a world whose covers show a topic that the texts do not, and whose users come often enough to show what they like. What the covers add, against half of what they can add: the AUC of p* less
         that of p* as far as the texts tell it. And AUC on documents in their first hour, against RankMixer with IDs.
 A finished run in the work folder is not trained again.
 """
@@ -152,7 +152,7 @@ def main():
     if "refresh" in arguments.checks:
         check_refresh(bench, arguments, demand)
     if "images" in arguments.checks:
-        check_images(Bench(arguments.lemur, work / "images", events, events // 15, events // 60, ["--images"]), arguments, demand)
+        check_images(Bench(arguments.lemur, work / "images", events, events // 15, events // 500, ["--images"]), arguments, demand)
     sys.exit(1 if faults else 0)
 
 

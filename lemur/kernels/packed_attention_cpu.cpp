@@ -67,11 +67,12 @@ LEMUR_INLINE void multiply(const T* a, int64_t a_row, int64_t a_column, int64_t 
     multiply_rows<T, 1>(a + row * a_row, a_row, a_column, k, b, c + row * width, width, overwrite);
 }
 
-/// One head of one text. Rows of queries, keys and values are `stride` apart.
+/// One head of one text, whose first `queries` rows attend. Rows of queries, keys and values are
+/// `stride` apart.
 template <typename T>
 struct Head {
   const T *query, *key, *value;
-  int64_t length, width, stride;
+  int64_t queries, length, width, stride;
   T scale;
 };
 
@@ -132,8 +133,8 @@ LEMUR_INLINE void forward_head(const Head<T>& head, const ForwardScratch<T>& scr
   const int64_t columns = simd::padded<T>(head.length), width = simd::padded<T>(head.width);
   copy_transposed(head.key, head.stride, head.length, head.width, scratch.key_transposed);
   copy_rows(head.value, head.stride, head.length, head.width, T(1), scratch.value);
-  for (int64_t begin = 0; begin < head.length; begin += kRowBlock) {
-    const int64_t rows = std::min(kRowBlock, head.length - begin);
+  for (int64_t begin = 0; begin < head.queries; begin += kRowBlock) {
+    const int64_t rows = std::min(kRowBlock, head.queries - begin);
     multiply(head.query + begin * head.stride, head.stride, 1, rows, head.width,
              scratch.key_transposed, scratch.scores, columns, true);
     for (int64_t i = 0; i < rows; ++i) {
@@ -164,12 +165,12 @@ LEMUR_INLINE void backward_head(const Head<T>& head, const BackwardScratch<T>& s
   copy_transposed(head.key, head.stride, length, head.width, scratch.key_transposed);
   copy_transposed(head.value, head.stride, length, head.width, scratch.value_transposed);
   copy_rows(head.key, head.stride, length, head.width, head.scale, scratch.key);
-  copy_rows(head.query, head.stride, length, head.width, head.scale, scratch.query);
-  copy_rows(grad_output, d, length, head.width, T(1), scratch.grad_output);
+  copy_rows(head.query, head.stride, head.queries, head.width, head.scale, scratch.query);
+  copy_rows(grad_output, d, head.queries, head.width, T(1), scratch.grad_output);
   std::fill_n(scratch.grad_key, length * width, T(0));
   std::fill_n(scratch.grad_value, length * width, T(0));
-  for (int64_t begin = 0; begin < length; begin += kRowBlock) {
-    const int64_t rows = std::min(kRowBlock, length - begin);
+  for (int64_t begin = 0; begin < head.queries; begin += kRowBlock) {
+    const int64_t rows = std::min(kRowBlock, head.queries - begin);
     const T* block_query = scratch.query + begin * width;
     const T* block_grad = scratch.grad_output + begin * width;
     multiply(block_query, width, 1, rows, head.width, scratch.key_transposed, scratch.probabilities,
@@ -218,52 +219,82 @@ void run(const Head<double>& head, const BackwardScratch<double>& scratch,
   backward_head(head, scratch, grad_output, d, grad_query);
 }
 
-/// Calls body(text, head) for all texts and heads, dealt to the threads in turn: texts often come
-/// ordered by length. Every task writes an output of its own.
-template <typename Body>
-void for_each_head(int64_t texts, int64_t heads, const Body& body) {
-  const int64_t tasks = texts * heads;
-  const int64_t workers = std::min<int64_t>(tasks, at::get_num_threads());
-  at::parallel_for(0, workers, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t worker = begin; worker < end; ++worker)
-      for (int64_t task = worker; task < tasks; task += workers) body(task / heads, task % heads);
-  });
+template <typename T>
+Head<T> head_of(const T* qkv, const AttentionShape& shape, int64_t head) {
+  const int64_t width = shape.d / shape.heads;
+  const T* query = qkv + head * width;
+  return {query,
+          query + shape.d,
+          query + 2 * shape.d,
+          shape.queries,
+          shape.length,
+          width,
+          3 * shape.d,
+          T(1 / std::sqrt(static_cast<double>(width)))};
 }
 
 template <typename T>
-Head<T> head_of(const T* qkv, const int64_t* offsets, int64_t d, int64_t width, int64_t text,
-                int64_t head) {
-  const T* query = qkv + offsets[text] * 3 * d + head * width;
-  return {query,
-          query + d,
-          query + 2 * d,
-          offsets[text + 1] - offsets[text],
-          width,
-          3 * d,
-          T(1 / std::sqrt(static_cast<double>(width)))};
+void attend_head(const T* qkv, const AttentionShape& shape, int64_t h, T* output) {
+  const Head<T> head = head_of(qkv, shape, h);
+  const int64_t columns = simd::padded<T>(head.length), vectors = simd::padded<T>(head.width);
+  const int64_t keys = head.width * columns, values = head.length * vectors;
+  Scratch<T> scratch(keys + values + kRowBlock * (columns + vectors));
+  run(head,
+      ForwardScratch<T>{.key_transposed = scratch.take(keys),
+                        .value = scratch.take(values),
+                        .scores = scratch.take(kRowBlock * columns),
+                        .output = scratch.take(kRowBlock * vectors)},
+      output + h * head.width, shape.d);
+}
+
+template <typename T>
+void attend_backward_head(const T* qkv, const AttentionShape& shape, int64_t h,
+                          const T* grad_output, T* grad_qkv) {
+  const Head<T> head = head_of(qkv, shape, h);
+  const int64_t columns = simd::padded<T>(head.length), vectors = simd::padded<T>(head.width);
+  const int64_t transposed = head.width * columns, rows = head.length * vectors;
+  Scratch<T> scratch(2 * transposed + 5 * rows + kRowBlock * (2 * columns + vectors));
+  run(head,
+      BackwardScratch<T>{.key_transposed = scratch.take(transposed),
+                         .value_transposed = scratch.take(transposed),
+                         .key = scratch.take(rows),
+                         .query = scratch.take(rows),
+                         .grad_output = scratch.take(rows),
+                         .probabilities = scratch.take(kRowBlock * columns),
+                         .grad_scores = scratch.take(kRowBlock * columns),
+                         .grad_query = scratch.take(kRowBlock * vectors),
+                         .grad_key = scratch.take(rows),
+                         .grad_value = scratch.take(rows)},
+      grad_output + h * head.width, shape.d, grad_qkv + (head.query - qkv));
+}
+
+/// Calls body(first row, shape, head) for all texts and heads, dealt to the threads in turn: texts
+/// often come ordered by length. Every task writes an output of its own.
+template <typename Body>
+void for_each_head(const torch::Tensor& offsets, int64_t d, int64_t heads, const Body& body) {
+  const int64_t* starts = offsets.data_ptr<int64_t>();
+  const int64_t tasks = (offsets.numel() - 1) * heads;
+  const int64_t workers = std::min<int64_t>(tasks, at::get_num_threads());
+  at::parallel_for(0, workers, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t worker = begin; worker < end; ++worker)
+      for (int64_t task = worker; task < tasks; task += workers) {
+        const int64_t first = starts[task / heads], length = starts[task / heads + 1] - first;
+        body(first, AttentionShape{length, length, d, heads}, task % heads);
+      }
+  });
 }
 
 }  // namespace
 
 void packed_attention_forward_cpu(const torch::Tensor& qkv, const torch::Tensor& offsets,
                                   int64_t heads, torch::Tensor& output) {
-  const int64_t d = output.size(1), width = d / heads;
-  const int64_t* starts = offsets.data_ptr<int64_t>();
+  const int64_t d = output.size(1);
   AT_DISPATCH_FLOATING_TYPES(qkv.scalar_type(), "packed_attention", [&] {
     using T = scalar_t;
     const T* input = qkv.data_ptr<T>();
     T* result = output.data_ptr<T>();
-    for_each_head(offsets.numel() - 1, heads, [&](int64_t text, int64_t h) {
-      const Head<T> head = head_of(input, starts, d, width, text, h);
-      const int64_t columns = simd::padded<T>(head.length), vectors = simd::padded<T>(width);
-      const int64_t keys = width * columns, values = head.length * vectors;
-      Scratch<T> scratch(keys + values + kRowBlock * (columns + vectors));
-      run(head,
-          ForwardScratch<T>{.key_transposed = scratch.take(keys),
-                            .value = scratch.take(values),
-                            .scores = scratch.take(kRowBlock * columns),
-                            .output = scratch.take(kRowBlock * vectors)},
-          result + starts[text] * d + h * width, d);
+    for_each_head(offsets, d, heads, [&](int64_t first, const AttentionShape& shape, int64_t h) {
+      attend_head(input + first * 3 * d, shape, h, result + first * d);
     });
   });
 }
@@ -271,31 +302,32 @@ void packed_attention_forward_cpu(const torch::Tensor& qkv, const torch::Tensor&
 void packed_attention_backward_cpu(const torch::Tensor& qkv, const torch::Tensor& offsets,
                                    int64_t heads, const torch::Tensor& grad_output,
                                    torch::Tensor& grad_qkv) {
-  const int64_t d = grad_output.size(1), width = d / heads;
-  const int64_t* starts = offsets.data_ptr<int64_t>();
+  const int64_t d = grad_output.size(1);
   AT_DISPATCH_FLOATING_TYPES(qkv.scalar_type(), "packed_attention_backward", [&] {
     using T = scalar_t;
     const T *input = qkv.data_ptr<T>(), *gradient = grad_output.data_ptr<T>();
     T* result = grad_qkv.data_ptr<T>();
-    for_each_head(offsets.numel() - 1, heads, [&](int64_t text, int64_t h) {
-      const Head<T> head = head_of(input, starts, d, width, text, h);
-      const int64_t columns = simd::padded<T>(head.length), vectors = simd::padded<T>(width);
-      const int64_t transposed = width * columns, rows = head.length * vectors;
-      Scratch<T> scratch(2 * transposed + 5 * rows + kRowBlock * (2 * columns + vectors));
-      run(head,
-          BackwardScratch<T>{.key_transposed = scratch.take(transposed),
-                             .value_transposed = scratch.take(transposed),
-                             .key = scratch.take(rows),
-                             .query = scratch.take(rows),
-                             .grad_output = scratch.take(rows),
-                             .probabilities = scratch.take(kRowBlock * columns),
-                             .grad_scores = scratch.take(kRowBlock * columns),
-                             .grad_query = scratch.take(kRowBlock * vectors),
-                             .grad_key = scratch.take(rows),
-                             .grad_value = scratch.take(rows)},
-          gradient + starts[text] * d + h * width, d, result + (head.query - input));
+    for_each_head(offsets, d, heads, [&](int64_t first, const AttentionShape& shape, int64_t h) {
+      attend_backward_head(input + first * 3 * d, shape, h, gradient + first * d,
+                           result + first * 3 * d);
     });
   });
 }
+
+template <typename T>
+void attend(const T* qkv, const AttentionShape& shape, T* output) {
+  for (int64_t h = 0; h < shape.heads; ++h) attend_head(qkv, shape, h, output);
+}
+
+template <typename T>
+void attend_backward(const T* qkv, const AttentionShape& shape, const T* grad_output, T* grad_qkv) {
+  for (int64_t h = 0; h < shape.heads; ++h)
+    attend_backward_head(qkv, shape, h, grad_output, grad_qkv);
+}
+
+template void attend(const float*, const AttentionShape&, float*);
+template void attend(const double*, const AttentionShape&, double*);
+template void attend_backward(const float*, const AttentionShape&, const float*, float*);
+template void attend_backward(const double*, const AttentionShape&, const double*, double*);
 
 }  // namespace lemur

@@ -15,6 +15,7 @@
 #endif
 /// For the bodies of multiversioned functions: they must be inlined to be compiled for each set.
 #define LEMUR_INLINE inline __attribute__((always_inline))
+#define LEMUR_INLINE_LAMBDA __attribute__((always_inline))
 
 namespace lemur::simd {
 
@@ -51,6 +52,36 @@ LEMUR_INLINE void load(Vec<T>& v, const T* from) {
 template <typename T>
 LEMUR_INLINE void store(T* to, const Vec<T>& v) {
   std::memcpy(to, &v, sizeof v);
+}
+
+/// Loads the first `lanes` of a vector, zeros behind.
+template <typename T>
+LEMUR_INLINE void load_part(Vec<T>& v, const T* from, int64_t lanes) {
+  if (lanes == kLanes<T>) return load(v, from);
+  v = Vec<T>{};
+  for (int64_t lane = 0; lane < lanes; ++lane) v[lane] = from[lane];
+}
+
+/// Stores the first `lanes` of a vector.
+template <typename T>
+LEMUR_INLINE void store_part(T* to, const Vec<T>& v, int64_t lanes) {
+  if (lanes == kLanes<T>) return store(to, v);
+  for (int64_t lane = 0; lane < lanes; ++lane) to[lane] = v[lane];
+}
+
+/// Calls body(column, lanes) for the vectors of `width` values; the last may have fewer lanes.
+template <typename T, typename Body>
+LEMUR_INLINE void for_vectors(int64_t width, const Body& body) {
+  int64_t column = 0;
+  for (; column + kLanes<T> <= width; column += kLanes<T>) body(column, kLanes<T>);
+  if (column < width) body(column, width - column);
+}
+
+template <typename T>
+LEMUR_INLINE T sum(const Vec<T>& v) {
+  T total = 0;
+  for (int64_t lane = 0; lane < kLanes<T>; ++lane) total += v[lane];
+  return total;
 }
 
 /// Replaces v by exp(v) for v <= 0: relative error below 2e-7 in float, results below 1e-37 become
@@ -90,9 +121,7 @@ LEMUR_INLINE T dot(const T* a, const T* b, int64_t n) {
     load(right, b + j);
     sums += left * right;
   }
-  T sum = 0;
-  for (int64_t lane = 0; lane < kLanes<T>; ++lane) sum += sums[lane];
-  return sum;
+  return sum<T>(sums);
 }
 
 /// Turns scores[0, n) into probabilities and zeroes the rest of the last vector. `scores` has room
@@ -121,9 +150,7 @@ LEMUR_INLINE void softmax(T* scores, int64_t n) {
     sums += v;
     store(scores + j, v);
   }
-  T sum = 0;
-  for (int64_t lane = 0; lane < kLanes<T>; ++lane) sum += sums[lane];
-  const T scale = 1 / sum;
+  const T scale = 1 / sum<T>(sums);
   for (int64_t j = 0; j < end; j += kLanes<T>) {
     Vec<T> v;
     load(v, scores + j);

@@ -6,6 +6,7 @@
 
 #include "lemur/base/error.h"
 #include "lemur/kernels/packed_attention.h"
+#include "lemur/kernels/packed_blocks.h"
 #include "lemur/kernels/row_check.h"
 #include "lemur/nn/initialized_layers.h"
 #include "lemur/nn/packed_texts.h"
@@ -54,6 +55,13 @@ torch::Tensor EncoderLayerImpl::forward(const torch::Tensor& x, const torch::Ten
   state = state + torch::dropout(attention_output_(attended), dropout_, is_training());
   const torch::Tensor hidden = torch::gelu(ffn_input_(ffn_norm_(state)));
   return state + torch::dropout(ffn_output_(hidden), dropout_, is_training());
+}
+
+std::vector<torch::Tensor> EncoderLayerImpl::block_parameters() const {
+  return {
+      attention_norm_->weight,   attention_norm_->bias,   qkv_->weight,        qkv_->bias,
+      attention_output_->weight, attention_output_->bias, ffn_norm_->weight,   ffn_norm_->bias,
+      ffn_input_->weight,        ffn_input_->bias,        ffn_output_->weight, ffn_output_->bias};
 }
 
 EncoderImpl::EncoderImpl(const EncoderOptions& options)
@@ -123,12 +131,23 @@ torch::Tensor EncoderImpl::forward(const torch::Tensor& tokens, const torch::Ten
                                                       options_.max_length)) +
                     type_embedding_(checked_index(kWhere, "type", types, total, 0, options_.types));
   x = torch::dropout(x, options_.dropout, is_training());
+  return output_(final_norm_(apply_layers(x, offsets, first)));
+}
 
+/// Returns the final state of each text's first token, [I, d].
+torch::Tensor EncoderImpl::apply_layers(torch::Tensor x, const torch::Tensor& offsets,
+                                        const torch::Tensor& first) {
+  if (x.is_cpu() && !(options_.dropout > 0 && is_training())) {
+    std::vector<torch::Tensor> parameters;
+    for (const EncoderLayer& layer : layers_)
+      for (torch::Tensor& parameter : layer->block_parameters())
+        parameters.push_back(std::move(parameter));
+    return packed_blocks(x, offsets, parameters, {.heads = options_.heads});
+  }
   // Only the first tokens are read in the end, so the last layer stops at its attention for others.
-  const torch::Tensor rows = first.to(tokens.device());
+  const torch::Tensor rows = first.to(x.device());
   for (size_t l = 0; l + 1 < layers_.size(); ++l) x = layers_[l](x, offsets);
-  x = layers_.back()(x, offsets, rows);
-  return output_(final_norm_(x));
+  return layers_.back()(x, offsets, rows);
 }
 
 }  // namespace lemur

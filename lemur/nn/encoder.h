@@ -38,6 +38,9 @@ class EncoderLayerImpl : public torch::nn::Module {
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& offsets,
                         const torch::Tensor& rows = {});
 
+  /// Returns the parameters in the order of BlockParameter (lemur/kernels/packed_blocks.h).
+  std::vector<torch::Tensor> block_parameters() const;
+
  private:
   int64_t heads_;
   double dropout_;
@@ -79,6 +82,8 @@ class EncoderImpl : public torch::nn::Module {
  private:
   torch::Tensor embed(const torch::Tensor& tokens, const PackedPatches& patches);
   torch::Tensor embed(const torch::Tensor& patches);
+  torch::Tensor apply_layers(torch::Tensor x, const torch::Tensor& offsets,
+                             const torch::Tensor& first);
 
   EncoderOptions options_;
   torch::nn::Embedding word_embedding_{nullptr};

@@ -114,6 +114,18 @@ TEST(Encoder, EncodesEachTextAsIfAlone) {
   }
 }
 
+TEST(Encoder, IsItsLayersOneAfterTheOther) {
+  EncoderOptions options = kSmall;
+  options.dropout = 1e-10;  // hits nothing, but is not left to packed_blocks
+  Encoder encoder(options);
+  encoder->to(torch::kFloat64);
+  const RandomTexts texts({1, 31, 32, 33, 4});
+  encoder->train();
+  const Tensor composed = texts.encode(encoder);
+  encoder->eval();
+  EXPECT_TRUE(torch::allclose(texts.encode(encoder), composed, 1e-7, 1e-8));
+}
+
 TEST(EncoderLayer, GivesTheSameForAFewRowsAsForAll) {
   torch::manual_seed(1);
   EncoderLayer layer(kSmall);

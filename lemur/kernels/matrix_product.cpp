@@ -1,0 +1,131 @@
+#include "lemur/kernels/matrix_product.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "lemur/kernels/simd.h"
+
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#define LEMUR_TARGET(name) __attribute__((target("arch=" name)))
+#define LEMUR_HAS_TARGETS
+#else
+#define LEMUR_TARGET(name)
+#endif
+
+namespace lemur {
+namespace {
+
+using simd::kLanes;
+using simd::Vec;
+
+template <typename T>
+inline constexpr int64_t kPanel = 2 * kLanes<T>;  // columns that are computed at a time
+
+/// Where a block of C goes: `columns` of a panel, the rest of which is not stored.
+template <typename T>
+struct Target {
+  T* c;
+  int64_t stride, columns;
+  bool add;
+};
+
+template <typename T, int kRows>
+LEMUR_INLINE void multiply_rows(int64_t k, const MatrixView<T>& a, const T* panel,
+                                const Target<T>& to) {
+  Vec<T> sums[kRows][2] = {};
+  for (int64_t j = 0; j < k; ++j) {
+    Vec<T> left, right;
+    simd::load(left, panel + j * kPanel<T>);
+    simd::load(right, panel + j * kPanel<T> + kLanes<T>);
+    const T* column = a.data + j * a.column;
+    for (int i = 0; i < kRows; ++i) {
+      const T factor = column[i * a.row];
+      sums[i][0] += factor * left;
+      sums[i][1] += factor * right;
+    }
+  }
+  for (int i = 0; i < kRows; ++i)
+    for (int half = 0; half < 2; ++half) {
+      const int64_t first = half * kLanes<T>;
+      const int64_t lanes = std::min(kLanes<T>, to.columns - first);
+      if (lanes <= 0) break;
+      T* c = to.c + i * to.stride + first;
+      Vec<T> before{};
+      if (to.add) simd::load_part(before, c, lanes);
+      simd::store_part(c, before + sums[i][half], lanes);
+    }
+}
+
+/// One panel of C, rows in blocks of kRows, then of halves of it.
+template <typename T, int kRows>
+LEMUR_INLINE void multiply_panel(int64_t m, int64_t k, MatrixView<T> a, const T* panel,
+                                 Target<T> to) {
+  for (; m >= kRows; m -= kRows) {
+    multiply_rows<T, kRows>(k, a, panel, to);
+    a.data += kRows * a.row;
+    to.c += kRows * to.stride;
+  }
+  if constexpr (kRows > 1) multiply_panel<T, kRows / 2>(m, k, a, panel, to);
+}
+
+template <typename T>
+using PanelKernel = void (*)(int64_t, int64_t, const MatrixView<T>&, const T*, const Target<T>&);
+
+// Rows such that the sums stay in registers: 32 of 64 bytes, 16 of 32, 16 of 16.
+template <typename T>
+LEMUR_TARGET("x86-64-v4")
+void multiply_v4(int64_t m, int64_t k, const MatrixView<T>& a, const T* panel,
+                 const Target<T>& to) {
+  multiply_panel<T, 12>(m, k, a, panel, to);
+}
+
+template <typename T>
+LEMUR_TARGET("x86-64-v3")
+void multiply_v3(int64_t m, int64_t k, const MatrixView<T>& a, const T* panel,
+                 const Target<T>& to) {
+  multiply_panel<T, 3>(m, k, a, panel, to);
+}
+
+template <typename T>
+void multiply_portable(int64_t m, int64_t k, const MatrixView<T>& a, const T* panel,
+                       const Target<T>& to) {
+  multiply_panel<T, 1>(m, k, a, panel, to);
+}
+
+template <typename T>
+PanelKernel<T> choose_kernel() {
+#ifdef LEMUR_HAS_TARGETS
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw"))
+    return multiply_v4<T>;
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return multiply_v3<T>;
+#endif
+  return multiply_portable<T>;
+}
+
+}  // namespace
+
+template <typename T>
+void multiply(int64_t m, int64_t n, int64_t k, const MatrixView<T>& a, const T* b, int64_t b_stride,
+              T* c, int64_t c_stride, bool add) {
+  static const PanelKernel<T> kernel = choose_kernel<T>();
+  static thread_local std::vector<T> panel;
+  if (static_cast<int64_t>(panel.size()) < k * kPanel<T>)
+    panel.resize(static_cast<size_t>(k * kPanel<T>));
+  for (int64_t first = 0; first < n; first += kPanel<T>) {
+    const int64_t columns = std::min(kPanel<T>, n - first);
+    for (int64_t j = 0; j < k; ++j) {
+      T* to = panel.data() + j * kPanel<T>;
+      std::copy_n(b + j * b_stride + first, columns, to);
+      std::fill(to + columns, to + kPanel<T>, T(0));
+    }
+    kernel(m, k, a, panel.data(), {c + first, c_stride, columns, add});
+  }
+}
+
+template void multiply(int64_t, int64_t, int64_t, const MatrixView<float>&, const float*, int64_t,
+                       float*, int64_t, bool);
+template void multiply(int64_t, int64_t, int64_t, const MatrixView<double>&, const double*, int64_t,
+                       double*, int64_t, bool);
+
+}  // namespace lemur

@@ -1,0 +1,24 @@
+// Products of matrices that fit a core's cache, on the calling thread.
+#pragma once
+
+#include <cstdint>
+
+namespace lemur {
+
+/// Element (i, j) of a matrix is data[i * row + j * column].
+template <typename T>
+struct MatrixView {
+  const T* data;
+  int64_t row, column = 1;
+};
+
+/// C [m, n] = A [m, k] B [k, n], plus what C holds where `add`. float or double.
+///
+/// The rows of B lie `b_stride` values apart, those of C `c_stride`. A row of C depends on its row
+/// of A and on B only, and is the same bit for bit whatever the other rows are. Instructions are
+/// chosen when it is first called: AVX-512, AVX2 or the compiler's own.
+template <typename T>
+void multiply(int64_t m, int64_t n, int64_t k, const MatrixView<T>& a, const T* b, int64_t b_stride,
+              T* c, int64_t c_stride, bool add);
+
+}  // namespace lemur

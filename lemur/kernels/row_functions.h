@@ -1,0 +1,43 @@
+// What transformer blocks do row by row on the CPU: LayerNorm, GELU, biases, forward and backward.
+#pragma once
+
+#include <cstdint>
+
+namespace lemur {
+
+/// Rows of `width` values, one behind the other.
+struct Rows {
+  int64_t count, width;
+};
+
+inline constexpr double kLayerNormEpsilon = 1e-5;  // LibTorch's default
+
+/// Normalises every row to mean 0 and variance 1, then times `gain` plus `bias`, both [width].
+void layer_norm_rows(Rows rows, const float* x, const float* gain, const float* bias, float* y);
+void layer_norm_rows(Rows rows, const double* x, const double* gain, const double* bias, double* y);
+
+/// From the gradient `dy` of layer_norm_rows(x): adds to the gradients of x (`dx`), of the gain and
+/// of the bias.
+void layer_norm_backward_rows(Rows rows, const float* x, const float* gain, const float* dy,
+                              float* dx, float* dgain, float* dbias);
+void layer_norm_backward_rows(Rows rows, const double* x, const double* gain, const double* dy,
+                              double* dx, double* dgain, double* dbias);
+
+/// Writes x Phi(x), Phi the normal distribution function; absolute error below 2e-7 times |x| in
+/// float.
+void gelu_values(int64_t count, const float* x, float* y);
+void gelu_values(int64_t count, const double* x, double* y);
+
+/// Replaces dy, the gradient of gelu_values(x), by the gradient of x.
+void gelu_backward_values(int64_t count, const float* x, float* dy);
+void gelu_backward_values(int64_t count, const double* x, double* dy);
+
+/// Adds the rows of x, `stride` values apart, to `sum` [width], in their order.
+void add_rows(Rows rows, const float* x, int64_t stride, float* sum);
+void add_rows(Rows rows, const double* x, int64_t stride, double* sum);
+
+/// Writes every row of x plus `row` [width].
+void add_row(Rows rows, const float* x, const float* row, float* y);
+void add_row(Rows rows, const double* x, const double* row, double* y);
+
+}  // namespace lemur
