@@ -83,6 +83,20 @@ TEST(Training, FullSharesOnDistinctDocumentsEqualTrainingWithoutABank) {
   EXPECT_EQ(b.state.bank, nullptr);
 }
 
+TEST(Training, RecomputingChangesNoParameter) {
+  SampleStore store(shared_world().folder.path() / "store");
+  Options kept = shared_world().options, recomputed = kept;
+  recomputed.train.recompute = true;
+  Bench a(kept, store), b(recomputed, store);
+  BatchLoader loader(store, {.batch_size = 256});
+  for (int64_t step = 1; step <= 2; ++step) {
+    Batch batch = *loader.next();
+    EXPECT_EQ(a.step.run(batch, step, 1).loss, b.step.run(batch, step, 1).loss);
+  }
+  auto pa = a.state.model->parameters(), pb = b.state.model->parameters();
+  for (size_t i = 0; i < pa.size(); ++i) EXPECT_TRUE(pa[i].equal(pb[i])) << i;
+}
+
 TEST(Training, SampledDocumentsComeFromTheBankAsConstants) {
   SampleStore store(shared_world().folder.path() / "store");
   Options options = shared_world().options;

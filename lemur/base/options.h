@@ -371,7 +371,7 @@ struct TrainOptions {
   double learning_rate = 1e-3, encoder_learning_rate = 0, word_learning_rate = 0,
          table_learning_rate = 0.05, weight_decay = 0.01, table_weight_decay = 0, clip_norm = 1;
   double average_decay = 0, image_crop = 0;
-  bool image_flip = false;
+  bool image_flip = false, recompute = false;
 
   template <typename V>
   void visit(V&& v) {
@@ -416,6 +416,9 @@ struct TrainOptions {
     v("image_crop", image_crop,
       "Largest share of an image's side that is cut off at random in training; 0: none.",
       Range{0, 0.9});
+    v("recompute", recompute,
+      "Keep of the encoders only what enters each block and compute the rest again for the "
+      "gradients: the same result with less memory and more time. Not with encoder_dropout.");
     v("evaluate_every", evaluate_every,
       "Steps between evaluations on 'valid'; 0: at the end of each epoch.", Range{0, 1e12});
     v("evaluate_batch_size", evaluate_batch_size, "Impressions per batch of an evaluation.",

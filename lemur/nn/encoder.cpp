@@ -142,7 +142,8 @@ torch::Tensor EncoderImpl::apply_layers(torch::Tensor x, const torch::Tensor& of
     for (const EncoderLayer& layer : layers_)
       for (torch::Tensor& parameter : layer->block_parameters())
         parameters.push_back(std::move(parameter));
-    return packed_blocks(x, offsets, parameters, {.heads = options_.heads});
+    return packed_blocks(x, offsets, parameters,
+                         {.heads = options_.heads, .recompute = recompute_});
   }
   // Only the first tokens are read in the end, so the last layer stops at its attention for others.
   const torch::Tensor rows = first.to(x.device());

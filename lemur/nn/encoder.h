@@ -76,6 +76,10 @@ class EncoderImpl : public torch::nn::Module {
                         const torch::Tensor& types, const torch::Tensor& offsets,
                         const PackedPatches& patches = {});
 
+  /// Keeps only what enters each block for the backward pass and computes the rest again in it; the
+  /// gradients are the same. No effect where dropout is at work.
+  void recompute(bool on) { recompute_ = on; }
+
   /// Returns the word embedding, to be shared with another encoder.
   torch::nn::Embedding word_embedding() const { return word_embedding_; }
 
@@ -86,6 +90,7 @@ class EncoderImpl : public torch::nn::Module {
                              const torch::Tensor& first);
 
   EncoderOptions options_;
+  bool recompute_ = false;
   torch::nn::Embedding word_embedding_{nullptr};
   torch::nn::Linear patch_input_{nullptr}, patch_output_{nullptr};  // only with patches
   torch::nn::Embedding position_embedding_{nullptr}, type_embedding_{nullptr};

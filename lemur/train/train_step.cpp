@@ -27,7 +27,10 @@ TrainStep::TrainStep(const SampleStore& store, ModelState& state, DenseOptimizer
       optimizer_(optimizer),
       builder_(store, state.model, state.tables),
       no_bank_(state.model->representation_width()),
-      documents_(store, state.bank ? *state.bank : no_bank_) {}
+      documents_(store, state.bank ? *state.bank : no_bank_) {
+  for (Encoder encoder : {state.model->document_encoder(), state.model->query_encoder()})
+    if (!encoder.is_empty()) encoder->recompute(state.options.train.recompute);
+}
 
 StepPlan TrainStep::plan(const Batch& batch, int64_t step, StepMetrics& metrics) const {
   std::vector<uint64_t> keys;
