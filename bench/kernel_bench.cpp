@@ -3,7 +3,6 @@
 #include <ATen/Parallel.h>
 #include <torch/torch.h>
 
-#include <charconv>
 #include <cstring>
 #include <random>
 

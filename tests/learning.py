@@ -94,15 +94,15 @@ class Bench:
 
 def check_refresh(bench, arguments, demand):
     variants = {"shuffled": [], "refreshed": ["bank.refresh_budget=0.1"]}
-    auc = {name: bench.mean(name, arguments.seeds, [*SHUFFLED, *more, *arguments.set]) for name, more in variants.items()}
+    auc = {name: [bench.measure(name, seed, [*SHUFFLED, *more, *arguments.set])["auc"] for seed in arguments.seeds] for name, more in variants.items()}
     over_runs = lambda name, key: statistics.mean(bench.course(name, seed, key) for seed in arguments.seeds)
     age = {name: over_runs(name, "bank/age_mean") for name in variants}
     coverage = {name: over_runs(name, "bank/coverage_long") for name in variants}
     demand(age["refreshed"] <= MOST_AGE * age["shuffled"], f"mean age {age['shuffled']:.1f} -> {age['refreshed']:.1f} steps")
     demand(coverage["refreshed"] > coverage["shuffled"], f"coverage of long histories {coverage['shuffled']:.4f} -> {coverage['refreshed']:.4f}")
-    gains = [bench.measure("refreshed", seed, [])["auc"] - bench.measure("shuffled", seed, [])["auc"] for seed in arguments.seeds]
+    gains = [refreshed - shuffled for shuffled, refreshed in zip(auc["shuffled"], auc["refreshed"])]
     error = statistics.stdev(gains) / len(gains) ** 0.5 if len(gains) > 1 else 0
-    demand(statistics.mean(gains) >= -error, f"AUC {auc['shuffled']:.4f} -> {auc['refreshed']:.4f}, standard error of the difference {error:.4f}")
+    demand(statistics.mean(gains) >= -error, f"AUC {statistics.mean(auc['shuffled']):.5f} -> {statistics.mean(auc['refreshed']):.5f}, standard error of the difference {error:.4f}")
 
 
 def check_images(bench, arguments, demand):

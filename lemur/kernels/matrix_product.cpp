@@ -1,8 +1,8 @@
 #include "lemur/kernels/matrix_product.h"
 
 #include <algorithm>
-#include <vector>
 
+#include "lemur/kernels/scratch.h"
 #include "lemur/kernels/simd.h"
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
@@ -109,17 +109,15 @@ template <typename T>
 void multiply(int64_t m, int64_t n, int64_t k, const MatrixView<T>& a, const T* b, int64_t b_stride,
               T* c, int64_t c_stride, bool add) {
   static const PanelKernel<T> kernel = choose_kernel<T>();
-  static thread_local std::vector<T> panel;
-  if (static_cast<int64_t>(panel.size()) < k * kPanel<T>)
-    panel.resize(static_cast<size_t>(k * kPanel<T>));
+  T* panel = thread_buffer<T, MatrixView<T>>(k * kPanel<T>);
   for (int64_t first = 0; first < n; first += kPanel<T>) {
     const int64_t columns = std::min(kPanel<T>, n - first);
     for (int64_t j = 0; j < k; ++j) {
-      T* to = panel.data() + j * kPanel<T>;
+      T* to = panel + j * kPanel<T>;
       std::copy_n(b + j * b_stride + first, columns, to);
       std::fill(to + columns, to + kPanel<T>, T(0));
     }
-    kernel(m, k, a, panel.data(), {c + first, c_stride, columns, add});
+    kernel(m, k, a, panel, {c + first, c_stride, columns, add});
   }
 }
 

@@ -10,6 +10,7 @@
 #include "lemur/base/error.h"
 #include "lemur/kernels/packed_blocks_cpu.h"
 #include "lemur/kernels/row_check.h"
+#include "lemur/kernels/scratch.h"
 
 namespace lemur {
 namespace {
@@ -84,14 +85,6 @@ struct Kept {
 
 enum class Keep { kNothing, kInputs, kAll };
 
-/// A buffer of the thread that grows and stays.
-template <typename T>
-T* thread_buffer(int64_t size) {
-  static thread_local std::vector<T> values;
-  if (static_cast<int64_t>(values.size()) < size) values.resize(static_cast<size_t>(size));
-  return values.data();
-}
-
 template <typename T>
 BlockPointers<const T> pointers_of(at::TensorList parameters, int64_t block) {
   BlockPointers<const T> pointers;
@@ -127,10 +120,7 @@ class Blocks {
         parts_(cut(offsets)),
         shape_(shape_of(x, parameters, heads)),
         count_(static_cast<int64_t>(parameters.size()) / kNumBlockParameters),
-        texts_(offsets.numel() - 1) {
-    for (const torch::Tensor& parameter : parameters)
-      turned_.push_back(parameter.dim() == 2 ? parameter.t().contiguous() : parameter);
-  }
+        texts_(offsets.numel() - 1) {}
 
   /// Makes room for what is kept.
   void keep(Keep what) {
@@ -162,7 +152,8 @@ class Blocks {
   }
 
   template <typename T>
-  torch::Tensor forward() const {
+  torch::Tensor forward() {
+    turn();
     torch::Tensor result = torch::empty({texts_, shape_.d}, x_.options());
     at::parallel_for(0, std::ssize(parts_), 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i)
@@ -173,7 +164,8 @@ class Blocks {
 
   /// Returns the gradients of x and of the parameters.
   template <typename T>
-  torch::autograd::variable_list backward(const torch::Tensor& grad_output) const {
+  torch::autograd::variable_list backward(const torch::Tensor& grad_output) {
+    if (kept_.empty()) turn();
     int64_t size = 0;
     for (const torch::Tensor& parameter : parameters_) size += parameter.numel();
     const int64_t groups = std::min<int64_t>(kAccumulators, std::ssize(parts_));
@@ -196,6 +188,12 @@ class Blocks {
   }
 
  private:
+  /// Transposes the matrices, as forward_block reads them.
+  void turn() {
+    for (const torch::Tensor& parameter : parameters_)
+      turned_.push_back(parameter.dim() == 2 ? parameter.t().contiguous() : parameter);
+  }
+
   bool is_last(int64_t block) const { return block + 1 == count_; }
 
   template <typename T>
@@ -208,7 +206,8 @@ class Blocks {
   void forward_part(const Part& part, T* result) const {
     const Chunk chunk = part.chunk();
     const int64_t rows = chunk.rows(), d = shape_.d;
-    T* scratch = thread_buffer<T>(rows * (2 * d + states_size(shape_) + forward_scratch(shape_)));
+    T* scratch =
+        thread_buffer<T, Blocks>(rows * (2 * d + states_size(shape_) + forward_scratch(shape_)));
     T *turns = scratch, *states = turns + 2 * rows * d, *rest = states + rows * states_size(shape_);
     const T* x = x_.data_ptr<T>() + part.first_row * d;
     for (int64_t block = 0; block < count_; ++block) {
@@ -232,7 +231,7 @@ class Blocks {
     const Chunk chunk = part.chunk();
     const int64_t rows = chunk.rows(), d = shape_.d;
     const int64_t rest_size = std::max(forward_scratch(shape_), backward_scratch(shape_));
-    T* scratch = thread_buffer<T>(rows * (3 * d + states_size(shape_) + rest_size));
+    T* scratch = thread_buffer<T, Blocks>(rows * (3 * d + states_size(shape_) + rest_size));
     T *turns = scratch, *output = turns + 2 * rows * d, *states = output + rows * d,
       *rest = states + rows * states_size(shape_);
     const T* gradient = grad_output + part.first_text * d;
@@ -320,11 +319,7 @@ class PackedBlocks : public torch::autograd::Function<PackedBlocks> {
 torch::Tensor packed_blocks(const torch::Tensor& x, const torch::Tensor& offsets,
                             at::TensorList parameters, const PackedBlocksOptions& options) {
   check(x, parameters, options.heads);
-  const torch::Tensor starts = checked_offsets(kWhere, offsets, x.size(0));
-  const int64_t* begin = starts.data_ptr<int64_t>();
-  for (int64_t i = 0; i + 1 < starts.numel(); ++i)
-    if (begin[i] == begin[i + 1])
-      fail<InvalidArgument>(kWhere, "text {} has no row; each needs at least its first one", i);
+  const torch::Tensor starts = checked_full_offsets(kWhere, offsets, x.size(0));
   bool learns = x.requires_grad();
   std::vector<torch::Tensor> contiguous;
   for (const torch::Tensor& parameter : parameters) {

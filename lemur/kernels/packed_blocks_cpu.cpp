@@ -5,21 +5,10 @@
 #include "lemur/kernels/matrix_product.h"
 #include "lemur/kernels/packed_attention_cpu.h"
 #include "lemur/kernels/row_functions.h"
+#include "lemur/kernels/scratch.h"
 
 namespace lemur {
 namespace {
-
-/// Hands out parts of a buffer.
-template <typename T>
-struct Parts {
-  T* next;
-
-  T* take(int64_t size) {
-    T* part = next;
-    next += size;
-    return part;
-  }
-};
 
 /// Adds x W' to y [count, output], W' of `turned` [input, output].
 template <typename T>
@@ -72,7 +61,7 @@ void forward_block(const Chunk& chunk, const BlockShape& shape, bool last,
                    const BlockPointers<const T>& p, const T* x, const BlockStates<T>& states,
                    T* scratch, T* output) {
   const int64_t d = shape.d, rows = chunk.rows(), kept = last ? chunk.texts() : rows;
-  Parts<T> parts{scratch};
+  Scratch<T> parts{scratch};
   T *normal = parts.take(rows * d), *first = parts.take(kept * d),
     *activated = parts.take(kept * shape.hidden);
 
@@ -110,7 +99,7 @@ void backward_block(const Chunk& chunk, const BlockShape& shape, bool last,
                     const T* grad_output, T* scratch, T* grad_x, const BlockPointers<T>& g) {
   const int64_t d = shape.d, hidden = shape.hidden;
   const int64_t rows = chunk.rows(), kept = last ? chunk.texts() : rows;
-  Parts<T> parts{scratch};
+  Scratch<T> parts{scratch};
   T *normal = parts.take(rows * d), *grad_normal = parts.take(rows * d),
     *grad_middle = parts.take(kept * d), *grad_attended = parts.take(kept * d),
     *grad_qkv = parts.take(rows * 3 * d), *activated = parts.take(kept * hidden),

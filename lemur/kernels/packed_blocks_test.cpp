@@ -162,7 +162,7 @@ TEST(PackedBlocks, RefusesWhatDoesNotFit) {
     expect_error<InvalidArgument>([&] { other.run(); }, message);
   };
   refuses("5 heads do not divide", [](Case& c) { c.heads = 5; });
-  refuses("text 1 has no row", [](Case& c) {
+  refuses("text 1 has no token", [](Case& c) {
     c.offsets = torch::tensor({0, 7, 7}, torch::kInt64);
   });
   refuses("offsets go from 0 to 6", [](Case& c) {

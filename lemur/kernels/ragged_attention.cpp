@@ -7,6 +7,7 @@
 
 #include "lemur/base/error.h"
 #include "lemur/kernels/row_check.h"
+#include "lemur/kernels/row_functions.h"
 #include "lemur/kernels/simd.h"
 
 namespace lemur {
@@ -15,9 +16,6 @@ namespace {
 using torch::Tensor;
 
 constexpr const char* kWhere = "ragged_attention";
-
-LEMUR_MULTIVERSION void softmax(float* scores, int64_t n) { simd::softmax(scores, n); }
-void softmax(double* scores, int64_t n) { simd::softmax(scores, n); }
 
 /// Offsets and the three columns of every element, int64, contiguous, checked.
 struct Indices {
@@ -80,7 +78,7 @@ void probabilities(const Parts<T>& scores, const Indices& indices,
     const int64_t m = present[j];
     result[j] = scores.document[document[m]] + scores.gap[gap[m]] + scores.action[action[m]];
   }
-  softmax(result, std::ssize(present));
+  softmax_rows({1, std::ssize(present)}, 0, result);
 }
 
 /// Adds values[j] to the columns of element j.

@@ -28,6 +28,17 @@ inline torch::Tensor checked_offsets(const char* where, const torch::Tensor& off
   return checked;
 }
 
+/// As checked_offsets; throws InvalidArgument also where a row is empty.
+inline torch::Tensor checked_full_offsets(const char* where, const torch::Tensor& offsets,
+                                          int64_t total) {
+  torch::Tensor checked = checked_offsets(where, offsets, total);
+  const int64_t* data = checked.data_ptr<int64_t>();
+  for (int64_t i = 0; i + 1 < checked.numel(); ++i)
+    if (data[i] == data[i + 1])
+      fail<InvalidArgument>(where, "text {} has no token; each needs at least its first one", i);
+  return checked;
+}
+
 /// Throws InvalidArgument unless `index` is a vector of `size` integers, each in [lowest, limit).
 /// Returns it as contiguous int64.
 inline torch::Tensor checked_index(const char* where, const char* name, const torch::Tensor& index,

@@ -141,6 +141,14 @@ LEMUR_INLINE void shift_rows(Rows rows, const T* x, const T* row, T* y) {
     for (int64_t c = 0; c < rows.width; ++c) y[c] = x[c] + row[c];
 }
 
+template <typename T>
+LEMUR_INLINE void softmax_backward(Rows rows, int64_t stride, const T* p, T scale, T* dy) {
+  for (int64_t i = 0; i < rows.count; ++i, p += stride, dy += stride) {
+    const T mean = simd::dot(p, dy, rows.width);
+    for (int64_t j = 0; j < rows.width; ++j) dy[j] = p[j] * (dy[j] - mean) * scale;
+  }
+}
+
 }  // namespace
 
 LEMUR_MULTIVERSION void layer_norm_rows(Rows rows, const float* x, const float* gain,
@@ -184,6 +192,21 @@ LEMUR_MULTIVERSION void add_row(Rows rows, const float* x, const float* row, flo
 }
 void add_row(Rows rows, const double* x, const double* row, double* y) {
   shift_rows(rows, x, row, y);
+}
+
+LEMUR_MULTIVERSION void softmax_rows(Rows rows, int64_t stride, float* scores) {
+  for (int64_t i = 0; i < rows.count; ++i) simd::softmax(scores + i * stride, rows.width);
+}
+void softmax_rows(Rows rows, int64_t stride, double* scores) {
+  for (int64_t i = 0; i < rows.count; ++i) simd::softmax(scores + i * stride, rows.width);
+}
+
+LEMUR_MULTIVERSION void softmax_backward_rows(Rows rows, int64_t stride, const float* p,
+                                              float scale, float* dy) {
+  softmax_backward(rows, stride, p, scale, dy);
+}
+void softmax_backward_rows(Rows rows, int64_t stride, const double* p, double scale, double* dy) {
+  softmax_backward(rows, stride, p, scale, dy);
 }
 
 }  // namespace lemur

@@ -40,4 +40,13 @@ void add_rows(Rows rows, const double* x, int64_t stride, double* sum);
 void add_row(Rows rows, const float* x, const float* row, float* y);
 void add_row(Rows rows, const double* x, const double* row, double* y);
 
+/// Replaces the rows, `stride` values apart, by their softmax, and what lies behind each up to the
+/// next multiple of 16 values (double: 8) by zeros. Requires width > 0.
+void softmax_rows(Rows rows, int64_t stride, float* scores);
+void softmax_rows(Rows rows, int64_t stride, double* scores);
+
+/// Replaces dy, the gradient of p = softmax(scale x), by that of x.
+void softmax_backward_rows(Rows rows, int64_t stride, const float* p, float scale, float* dy);
+void softmax_backward_rows(Rows rows, int64_t stride, const double* p, double scale, double* dy);
+
 }  // namespace lemur

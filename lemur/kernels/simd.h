@@ -111,16 +111,16 @@ LEMUR_INLINE void exp_nonpositive(Vec<double>& v) {
   for (int64_t lane = 0; lane < kLanes<double>; ++lane) v[lane] = std::exp(v[lane]);
 }
 
-/// Returns the sum of a[j] * b[j] over n values, n a multiple of the lanes.
+/// Returns the sum of a[j] * b[j] over n values.
 template <typename T>
 LEMUR_INLINE T dot(const T* a, const T* b, int64_t n) {
   Vec<T> sums{};
-  for (int64_t j = 0; j < n; j += kLanes<T>) {
+  for_vectors<T>(n, [&](int64_t j, int64_t lanes) LEMUR_INLINE_LAMBDA {
     Vec<T> left, right;
-    load(left, a + j);
-    load(right, b + j);
+    load_part(left, a + j, lanes);
+    load_part(right, b + j, lanes);
     sums += left * right;
-  }
+  });
   return sum<T>(sums);
 }
 

@@ -108,11 +108,7 @@ TEST(BertEncoder, NamesWhatIsWrong) {
   expect_error<InvalidArgument>([&] { texts.encode(encoder); },
                                 "field is 2 at element 1; expected 0 to 1");
   expect_error<InvalidArgument>([&] { RandomTexts({34}).encode(encoder); }, "position is 33");
-  expect_error<InvalidArgument>(
-      [&] {
-        RandomTexts({2, 0}).encode(encoder);
-      },
-      "a text has no token");
+  expect_error<InvalidArgument>([&] { RandomTexts({2, 0}).encode(encoder); }, "has no token");
 }
 
 }  // namespace
