@@ -97,6 +97,38 @@ TEST(Training, RecomputingChangesNoParameter) {
   for (size_t i = 0; i < pa.size(); ++i) EXPECT_TRUE(pa[i].equal(pb[i])) << i;
 }
 
+TEST(Training, MicroBatchesAddUpToTheBatch) {
+  SampleStore store(shared_world().folder.path() / "store");
+  Options whole = shared_world().options;
+  whole.bank = {.forward = 1, .backward = 1};
+  // Across parts there are no negatives, and histories read what earlier parts wrote.
+  whole.model.alignment_weight = 0;
+  whole.model.content_history = whole.model.similarity = false;
+  Options parts = whole;
+  parts.train.micro_batch_size = 24;  // of 100: the last part has 4
+  Bench a(whole, store), b(parts, store);
+  Batch batch = *BatchLoader(store, {.batch_size = 100}).next();
+  for (size_t i = 0; i < batch.size(); ++i) batch.weights[i] = 1 + static_cast<float>(i % 3);
+  StepMetrics ma = a.step.run(batch, 1, 1), mb = b.step.run(batch, 1, 1);
+  EXPECT_NEAR(ma.loss, mb.loss, 1e-6);
+  EXPECT_NEAR(ma.gradient_norm, mb.gradient_norm, 1e-5 * ma.gradient_norm);
+  EXPECT_EQ(ma.documents, mb.documents);
+  EXPECT_GE(mb.encoded, ma.encoded);
+  ASSERT_EQ(mb.scores.size(), 100u);
+  for (size_t i = 0; i < 100; ++i) EXPECT_NEAR(ma.scores[i], mb.scores[i], 1e-6);
+  auto pa = a.state.model->named_parameters(), pb = b.state.model->named_parameters();
+  for (const auto& item : pa) {
+    const torch::Tensor expected = item.value().grad(), found = pb[item.key()].grad();
+    EXPECT_LT((expected - found).norm().item<double>(),
+              1e-5 * expected.norm().item<double>() + 1e-7)
+        << item.key();
+  }
+  const EmbeddedFeatures ta = a.state.tables.embed(batch, {}, false),
+                         tb = b.state.tables.embed(batch, {}, false);
+  for (size_t f = 0; f < ta.values.size(); ++f)
+    EXPECT_LT((ta.values[f] - tb.values[f]).abs().max().item<double>(), 1e-4) << f;
+}
+
 TEST(Training, SampledDocumentsComeFromTheBankAsConstants) {
   SampleStore store(shared_world().folder.path() / "store");
   Options options = shared_world().options;

@@ -366,7 +366,8 @@ struct TrainOptions {
           loader_threads = 1;
   int64_t evaluate_every = 0, patience = 0, checkpoint_every = 1000, keep_checkpoints = 3,
           log_every = 50;
-  int64_t max_steps = 0, evaluate_batch_size = 1024, freeze_encoder_steps = 0;
+  int64_t max_steps = 0, micro_batch_size = 0, evaluate_batch_size = 1024,
+          freeze_encoder_steps = 0;
   std::string order = "window", schedule = "constant", metric = "auc";
   double learning_rate = 1e-3, encoder_learning_rate = 0, word_learning_rate = 0,
          table_learning_rate = 0.05, weight_decay = 0.01, table_weight_decay = 0, clip_norm = 1;
@@ -377,6 +378,10 @@ struct TrainOptions {
   void visit(V&& v) {
     v("epochs", epochs, "Passes over the training split.", Range{1, 10000});
     v("batch_size", batch_size, "Impressions per step.", Range{1, 1 << 20});
+    v("micro_batch_size", micro_batch_size,
+      "Impressions that pass at a time; the gradients of a step's parts are added up. Less memory, "
+      "documents in several parts are encoded in each; 0: batch_size.",
+      Range{0, 1 << 20});
     v("order", order,
       "time: as logged, one after the other; window: shuffled inside windows of `window` "
       "impressions.",

@@ -1,5 +1,5 @@
-// lemur: the commands that need no tensors; train, evaluate and export are handed over to
-// lemur-learn beside it.
+// lemur: the commands that need no tensors; the others are handed over to lemur-learn and
+// lemur-bench beside it.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -14,9 +14,9 @@
 
 namespace {
 
-/// Replaces the process by lemur-learn with the same arguments. OpenBLAS and the OpenMP runtime
+/// Replaces the process by another program with the same arguments. OpenBLAS and the OpenMP runtime
 /// read their settings when they are loaded, hence before.
-int hand_over(char** argv) {
+int hand_over(const char* program, char** argv) {
   // Threads that wait spin for some ten microseconds, then sleep. By default they spin a hundred
   // times longer: no faster alone, and five times slower as soon as another process wants a core.
   if (std::getenv("OMP_WAIT_POLICY") == nullptr)
@@ -29,9 +29,9 @@ int hand_over(char** argv) {
     ::setenv("OPENBLAS_CORETYPE", "SkylakeX", /*overwrite=*/0);
 #endif
   std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe");
-  std::filesystem::path learn = self.parent_path() / "lemur-learn";
-  ::execv(learn.c_str(), argv);
-  fmt::print(stderr, "lemur: [start] cannot run {}: {}\n", learn.string(), std::strerror(errno));
+  std::filesystem::path other = self.parent_path() / program;
+  ::execv(other.c_str(), argv);
+  fmt::print(stderr, "lemur: [start] cannot run {}: {}\n", other.string(), std::strerror(errno));
   return lemur::kExitFailed;
 }
 
@@ -39,7 +39,8 @@ int hand_over(char** argv) {
 
 int main(int argc, char** argv) {
   for (std::string_view command : {"train", "evaluate", "export"})
-    if (argc > 1 && argv[1] == command) return hand_over(argv);
+    if (argc > 1 && argv[1] == command) return hand_over("lemur-learn", argv);
+  if (argc > 1 && argv[1] == std::string_view("bench")) return hand_over("lemur-bench", argv);
   CLI::App app("lemur: an end-to-end multimodal ranker. Raw logs in, a measured ranking model out.",
                "lemur");
   app.set_version_flag("--version", LEMUR_VERSION);
@@ -50,6 +51,7 @@ int main(int argc, char** argv) {
   app.add_subcommand("evaluate", "Measure a run's model on a split");
   app.add_subcommand("export", "Write a run's encoders and document vectors for other programs");
   lemur::add_inspect(app);
+  app.add_subcommand("bench", "Measure the speed of lemur's parts here");
   lemur::add_options(app);
   app.footer(
       "Exit codes: 0 done, 1 the data or a run failed, 2 wrong usage or configuration.\n`lemur "

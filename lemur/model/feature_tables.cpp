@@ -107,10 +107,25 @@ EmbeddedFeatures FeatureTables::embed(const Batch& batch, std::span<const uint64
   return result;
 }
 
-void FeatureTables::apply(const EmbeddedFeatures& features, const RowAdagradOptions& options) {
-  for (const auto& leaf : features.leaves)
-    if (leaf.values.grad().defined())
-      tables_[leaf.feature]->apply(leaf.rows, leaf.values.grad(), options);
+void FeatureTables::apply(std::span<const EmbeddedFeatures> parts,
+                          const RowAdagradOptions& options) {
+  for (size_t l = 0; !parts.empty() && l < parts[0].leaves.size(); ++l) {
+    std::vector<int32_t> rows;
+    std::vector<torch::Tensor> gradients;
+    for (const EmbeddedFeatures& part : parts) {
+      const auto& leaf = part.leaves[l];
+      if (!leaf.values.grad().defined()) continue;
+      rows.insert(rows.end(), leaf.rows.begin(), leaf.rows.end());
+      gradients.push_back(leaf.values.grad());
+    }
+    if (gradients.empty()) continue;
+    torch::Tensor gradient = gradients[0];
+    if (gradients.size() > 1) {
+      const torch::Tensor all = torch::cat(gradients), index = make_distinct(rows);
+      gradient = torch::zeros({std::ssize(rows), all.size(1)}).index_add_(0, index, all);
+    }
+    tables_[parts[0].leaves[l].feature]->apply(rows, gradient, options);
+  }
 }
 
 int64_t FeatureTables::expire(int64_t now_ms) {

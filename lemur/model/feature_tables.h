@@ -52,8 +52,9 @@ class FeatureTables {
   EmbeddedFeatures embed(const Batch& batch, std::span<const uint64_t> history_keys,
                          bool training) const;
 
-  /// Applies the gradients that backward left in the leaves.
-  void apply(const EmbeddedFeatures& features, const RowAdagradOptions& options);
+  /// Applies the gradients that backward left in the leaves, those of all `parts` of a batch as
+  /// one.
+  void apply(std::span<const EmbeddedFeatures> parts, const RowAdagradOptions& options);
 
   /// Drops rows unseen for longer than their features allow; returns how many.
   int64_t expire(int64_t now_ms);

@@ -55,7 +55,7 @@ TEST_F(FeatureTablesTest, HistoriesShareTheTableOfTheDocumentsId) {
   EXPECT_TRUE(embedded.history[0].equal(embedded.values[0][5]));
   (embedded.history.sum() + 2 * embedded.values[0].sum()).backward();
   torch::Tensor before = embedded.values[0][5].detach().clone();
-  tables.apply(embedded, {.learning_rate = 0.1});
+  tables.apply({&embedded, 1}, {.learning_rate = 0.1});
   EmbeddedFeatures after = tables.embed(batch_, keys, false);
   EXPECT_FALSE(after.values[0][5].equal(before));
   EXPECT_FALSE(after.history[1].equal(embedded.history[1])) << "the shared default row learns too";

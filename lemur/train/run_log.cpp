@@ -8,6 +8,7 @@
 
 #include "lemur/base/error.h"
 #include "lemur/base/folder.h"
+#include "lemur/base/memory.h"
 
 namespace lemur {
 namespace {
@@ -55,7 +56,7 @@ void RunLog::mean(const std::string& name, double value, double weight) {
   entry->second.weight += weight;
 }
 
-void RunLog::add(const StepMetrics& metrics, const Batch& batch, int64_t step) {
+void RunLog::add(const StepMetrics& metrics, const Batch& batch, int64_t step, double wait_ms) {
   size_t num_labels = batch.labels.size() / std::max<size_t>(batch.size(), 1);
   std::vector<float> labels(batch.size());
   for (size_t i = 0; i < batch.size(); ++i) labels[i] = batch.labels[i * num_labels];
@@ -81,6 +82,12 @@ void RunLog::add(const StepMetrics& metrics, const Batch& batch, int64_t step) {
     mean("bank/age_p90", metrics.age_p90);
     mean("bank/age_max", metrics.age_max);
   }
+  mean("time/wait_ms", wait_ms);
+  mean("time/encode_ms", metrics.times.encode);
+  mean("time/input_ms", metrics.times.input);
+  mean("time/rank_ms", metrics.times.rank);
+  mean("time/backward_ms", metrics.times.backward);
+  mean("time/update_ms", metrics.times.update);
   if (!progress_) return;
   std::string text = fmt::format("loss {:.4f}", metrics.cross_entropy);
   if (last_auc_) text += fmt::format(" auc {:.4f}", *last_auc_);
@@ -106,6 +113,7 @@ void RunLog::write_interval(int64_t step, double learning_rate, const ModelState
     values["bank/documents"] = state.bank->size();
     values["bank/bytes"] = state.bank->size_bytes();
   }
+  values["memory/peak_rss_bytes"] = peak_rss_bytes();
   write(step, values);
   means_.clear();
   samples_ = 0;

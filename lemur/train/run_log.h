@@ -37,10 +37,11 @@ class RunLog {
   explicit RunLog(const RunLogOptions& options);
   ~RunLog();
 
-  /// Adds one step and shows progress.
-  void add(const StepMetrics& metrics, const Batch& batch, int64_t step);
+  /// Adds one step, whose batch was waited for `wait_ms` milliseconds, and shows progress.
+  void add(const StepMetrics& metrics, const Batch& batch, int64_t step, double wait_ms);
 
-  /// Writes a line with the means since the last one and the sizes of tables and bank.
+  /// Writes a line with the means since the last one, the sizes of tables and bank, and the most
+  /// memory that the process has had so far.
   void write_interval(int64_t step, double learning_rate, const ModelState& state);
 
   /// Prints a line for people, above the progress bar; nothing without progress.

@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <numeric>
 
@@ -19,6 +20,23 @@ std::vector<uint32_t> pick(const std::vector<uint32_t>& documents,
   return picked;
 }
 
+/// Adds the milliseconds since it was last asked, or made, to where the caller says.
+class Stopwatch {
+ public:
+  void add_to(double& milliseconds) {
+    const auto now = std::chrono::steady_clock::now();
+    milliseconds += std::chrono::duration<double, std::milli>(now - last_).count();
+    last_ = now;
+  }
+
+ private:
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+};
+
+double sum(std::span<const float> values) {
+  return std::accumulate(values.begin(), values.end(), 0.0);
+}
+
 }  // namespace
 
 TrainStep::TrainStep(const SampleStore& store, ModelState& state, DenseOptimizer& optimizer)
@@ -32,17 +50,23 @@ TrainStep::TrainStep(const SampleStore& store, ModelState& state, DenseOptimizer
     if (!encoder.is_empty()) encoder->recompute(state.options.train.recompute);
 }
 
-StepPlan TrainStep::plan(const Batch& batch, int64_t step, StepMetrics& metrics) const {
+/// Counts the batch's documents and how many of them the bank has.
+void TrainStep::measure_targets(const Batch& batch, StepMetrics& metrics) const {
+  metrics.documents = std::ssize(batch.documents);
+  if (!state_.bank) return;
+  const auto present = std::ranges::count_if(
+      batch.documents, [&](uint32_t document) { return documents_.contains(document); });
+  metrics.target_coverage =
+      static_cast<double>(present) / static_cast<double>(batch.documents.size());
+}
+
+StepPlan TrainStep::plan(const Batch& batch, int64_t step) const {
   std::vector<uint64_t> keys;
   std::unique_ptr<bool[]> present(new bool[batch.documents.size()]);
-  int64_t num_present = 0;
   for (size_t i = 0; i < batch.documents.size(); ++i) {
     keys.push_back(store_.document_keys()[batch.documents[i]]);
-    num_present += present[i] = documents_.contains(batch.documents[i]);
+    present[i] = documents_.contains(batch.documents[i]);
   }
-  if (state_.bank)
-    metrics.target_coverage =
-        static_cast<double>(num_present) / static_cast<double>(batch.documents.size());
   BankOptions options = state_.options.bank;
   options.enabled = state_.bank != nullptr;
   return plan_step(options, static_cast<uint64_t>(state_.options.train.seed), step, keys,
@@ -70,7 +94,7 @@ torch::Tensor TrainStep::encode(std::span<const uint32_t> documents, int64_t ste
 
 TrainStep::Targets TrainStep::encode_targets(const Batch& batch, int64_t step,
                                              StepMetrics& metrics) {
-  StepPlan plan = this->plan(batch, step, metrics);
+  StepPlan plan = this->plan(batch, step);
   std::vector<torch::Tensor> parts;
   if (!plan.graph.empty())
     parts.push_back(encode(pick(batch.documents, plan.graph), step, metrics));
@@ -84,9 +108,8 @@ TrainStep::Targets TrainStep::encode_targets(const Batch& batch, int64_t step,
   int64_t next = 0;
   for (const auto* list : {&plan.graph, &plan.forward_only, &plan.stored})
     for (uint32_t i : *list) place[i] = next++;
-  metrics.documents = static_cast<int64_t>(batch.documents.size());
-  metrics.encoded = static_cast<int64_t>(plan.graph.size() + plan.forward_only.size());
-  metrics.backward = static_cast<int64_t>(plan.graph.size());
+  metrics.encoded += std::ssize(plan.graph) + std::ssize(plan.forward_only);
+  metrics.backward += std::ssize(plan.graph);
   return {torch::cat(parts).index_select(0, torch::tensor(place, torch::kInt64)),
           std::move(plan.graph)};
 }
@@ -97,7 +120,7 @@ void TrainStep::refresh(std::span<const uint32_t> documents, int64_t step, StepM
   if (budget == 0) return;
   std::vector<uint32_t> chosen = plan_refresh(last_steps(documents), step, budget);
   for (uint32_t& document : chosen) document = documents[document];
-  metrics.refreshed = static_cast<int64_t>(chosen.size());
+  metrics.refreshed += std::ssize(chosen);
   if (chosen.empty()) return;
   torch::NoGradGuard no_grad;
   StepMetrics unused;  // staleness stays that of the targets, comparable between budgets
@@ -173,53 +196,103 @@ void TrainStep::measure_ages(std::span<const uint32_t> documents, int64_t step,
   metrics.age_max = age_at(1);
 }
 
-StepMetrics TrainStep::run(const Batch& batch, int64_t step, double rate) {
-  StepMetrics metrics;
-  const int64_t frozen = state_.options.train.freeze_encoder_steps;
-  state_.model->freeze_pretrained(frozen < 0 || step <= frozen);
-  state_.tables.admit(batch);
+/// Adds the gradients of a part of the batch, whose losses weigh `share`.
+void TrainStep::pass(const Batch& part, double share, int64_t step, StepMetrics& metrics,
+                     Passed& passed) {
+  StepTimes& times = metrics.times;
+  Stopwatch watch;
   Targets targets;
-  if (state_.model->has_content()) targets = encode_targets(batch, step, metrics);
+  if (state_.model->has_content()) targets = encode_targets(part, step, metrics);
+  torch::Tensor queries;
+  if (state_.model->has_queries())
+    queries = state_.model->encode_queries(
+        pack_queries(store_, part.queries, state_.options.model.query_max_tokens, state_.special));
+  watch.add_to(times.encode);
 
   BuiltInput built = builder_.build(
-      batch,
+      part,
       [&](std::span<const uint32_t> documents) {
+        watch.add_to(times.input);
         refresh(documents, step, metrics);
-        return read_histories(documents, batch, targets);
+        watch.add_to(times.encode);
+        return read_histories(documents, part, targets);
       },
       /*training=*/true);
   built.input.documents = targets.vectors;
-  if (state_.model->has_queries())
-    built.input.queries = state_.model->encode_queries(
-        pack_queries(store_, batch.queries, state_.options.model.query_max_tokens, state_.special));
+  built.input.queries = queries;
+  watch.add_to(times.input);
 
   RankingOutput output = state_.model(built.input);
-  RankingLosses losses = state_.model->losses(output, make_targets(batch, output.logits.size(1)));
-  metrics.loss = losses.total.item<double>();
-  metrics.cross_entropy = losses.cross_entropy.item<double>();
-  if (losses.alignment.defined()) metrics.alignment = losses.alignment.item<double>();
-  if (!std::isfinite(metrics.loss))
-    fail<DataError>("train", "the loss is {} at step {}; lower train.learning_rate", metrics.loss,
-                    step);
+  RankingLosses losses = state_.model->losses(output, make_targets(part, output.logits.size(1)));
+  const double loss = losses.total.item<double>();
+  metrics.loss += share * loss;
+  metrics.cross_entropy += share * losses.cross_entropy.item<double>();
+  if (losses.alignment.defined()) metrics.alignment += share * losses.alignment.item<double>();
+  watch.add_to(times.rank);
+  if (!std::isfinite(loss))
+    fail<DataError>("train", "the loss is {} at step {}; lower train.learning_rate", loss, step);
+  (share == 1 ? losses.total : losses.total * share).backward();
+  watch.add_to(times.backward);
 
-  optimizer_.zero_grad();
-  losses.total.backward();
+  torch::Tensor scores = output.logits.detach().select(1, 0).sigmoid().contiguous();
+  metrics.scores.insert(metrics.scores.end(), scores.data_ptr<float>(),
+                        scores.data_ptr<float>() + scores.numel());
+  passed.features.push_back(std::move(built.features));
+  passed.history_documents.insert(passed.history_documents.end(), built.history_documents.begin(),
+                                  built.history_documents.end());
+  passed.elements.resize(built.history_elements.size());
+  passed.missing.resize(built.history_elements.size());
+  for (size_t h = 0; h < built.history_elements.size(); ++h) {
+    passed.elements[h] += built.history_elements[h];
+    passed.missing[h] += built.history_missing[h];
+  }
+}
+
+StepMetrics TrainStep::run(const Batch& batch, int64_t step, double rate) {
   const TrainOptions& options = state_.options.train;
+  StepMetrics metrics;
+  const int64_t frozen = options.freeze_encoder_steps;
+  state_.model->freeze_pretrained(frozen < 0 || step <= frozen);
+  state_.tables.admit(batch);
+  if (state_.model->has_content()) measure_targets(batch, metrics);
+  optimizer_.zero_grad();
+
+  Passed passed;
+  const auto part_size = static_cast<size_t>(options.micro_batch_size);
+  if (part_size == 0 || part_size >= batch.size()) {
+    pass(batch, 1, step, metrics, passed);
+  } else {
+    const double total = sum(batch.weights);
+    const std::span<const uint64_t> events = batch.events;
+    for (size_t begin = 0; begin < batch.size(); begin += part_size) {
+      const Batch part =
+          make_batch(store_, events.subspan(begin, std::min(part_size, batch.size() - begin)));
+      pass(part, total > 0 ? sum(part.weights) / total : 0, step, metrics, passed);
+    }
+  }
+
+  Stopwatch watch;
   metrics.gradient_norm = optimizer_.clip(options.clip_norm);
   if (!std::isfinite(metrics.gradient_norm))
     fail<DataError>("train", "the gradient's norm is {} at step {}", metrics.gradient_norm, step);
   optimizer_.step(rate);
-  state_.tables.apply(built.features, {.learning_rate = rate * options.table_learning_rate,
-                                       .weight_decay = options.table_weight_decay});
+  state_.tables.apply(passed.features, {.learning_rate = rate * options.table_learning_rate,
+                                        .weight_decay = options.table_weight_decay});
+  watch.add_to(metrics.times.update);
 
-  for (size_t h = 0; h < built.history_elements.size(); ++h) {
-    auto elements = static_cast<double>(built.history_elements[h]);
-    metrics.history_coverage.push_back(
-        elements == 0 ? 1 : 1 - static_cast<double>(built.history_missing[h]) / elements);
+  for (size_t h = 0; h < passed.elements.size(); ++h)
+    metrics.history_coverage.push_back(passed.elements[h] == 0
+                                           ? 1
+                                           : 1 - static_cast<double>(passed.missing[h]) /
+                                                     static_cast<double>(passed.elements[h]));
+  if (state_.bank) {
+    std::vector<uint32_t>& read = passed.history_documents;
+    if (passed.features.size() > 1) {
+      std::sort(read.begin(), read.end());
+      read.erase(std::unique(read.begin(), read.end()), read.end());
+    }
+    measure_ages(read, step, metrics);
   }
-  if (state_.bank) measure_ages(built.history_documents, step, metrics);
-  torch::Tensor scores = output.logits.detach().select(1, 0).sigmoid().contiguous();
-  metrics.scores.assign(scores.data_ptr<float>(), scores.data_ptr<float>() + scores.numel());
   return metrics;
 }
 

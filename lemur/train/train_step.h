@@ -14,6 +14,15 @@
 
 namespace lemur {
 
+/// Milliseconds that the parts of a step took.
+struct StepTimes {
+  double encode = 0;    ///< packing and encoding documents and queries, writing the bank
+  double input = 0;     ///< features and histories: look-ups in tables and bank
+  double rank = 0;      ///< decoders, similarity, ranker and losses
+  double backward = 0;  ///< all gradients
+  double update = 0;    ///< clipping, dense weights, tables
+};
+
 /// What one step measured.
 struct StepMetrics {
   double loss = 0, cross_entropy = 0, alignment = 0, gradient_norm = 0;
@@ -29,6 +38,7 @@ struct StepMetrics {
   double age_mean = 0, age_median = 0, age_p90 = 0,
          age_max = 0;         ///< steps since the last write, of the distinct vectors read
   std::vector<float> scores;  ///< [B] probabilities of the main task
+  StepTimes times;
 };
 
 /// Runs steps on one store, model and optimiser, which must outlive it. Not thread-safe.
@@ -36,8 +46,10 @@ class TrainStep {
  public:
   TrainStep(const SampleStore& store, ModelState& state, DenseOptimizer& optimizer);
 
-  /// Trains on one batch as step number `step` (from 1). `rate` scales all learning rates. Throws
-  /// DataError when the loss is not finite, before any update.
+  /// Trains on one batch as step number `step` (from 1). `rate` scales all learning rates. With
+  /// train.micro_batch_size the batch passes in parts whose gradients are added up; each part sees
+  /// its own samples as negatives of SQDC. Throws DataError when the loss is not finite, before any
+  /// update.
   StepMetrics run(const Batch& batch, int64_t step, double rate);
 
  private:
@@ -46,7 +58,15 @@ class TrainStep {
     torch::Tensor vectors;        ///< [I, r]
     std::vector<uint32_t> graph;  ///< those that carry a gradient, ascending
   };
-  StepPlan plan(const Batch& batch, int64_t step, StepMetrics& metrics) const;
+  /// What the parts of a batch leave to the end of the step.
+  struct Passed {
+    std::vector<EmbeddedFeatures> features;   ///< per part
+    std::vector<uint32_t> history_documents;  ///< read, distinct within a part
+    std::vector<int64_t> elements, missing;   ///< per history
+  };
+  void pass(const Batch& part, double share, int64_t step, StepMetrics& metrics, Passed& passed);
+  void measure_targets(const Batch& batch, StepMetrics& metrics) const;
+  StepPlan plan(const Batch& batch, int64_t step) const;
   torch::Tensor encode(std::span<const uint32_t> documents, int64_t step, StepMetrics& metrics);
   Targets encode_targets(const Batch& batch, int64_t step, StepMetrics& metrics);
   void refresh(std::span<const uint32_t> documents, int64_t step, StepMetrics& metrics);

@@ -245,11 +245,13 @@ TrainingResult Trainer::run() {
 
   TrainingResult result;
   while (!state_.finished) {
+    const auto asked = std::chrono::steady_clock::now();
     auto batch = loader.next();
     if (!batch) break;
+    const std::chrono::duration<double, std::milli> wait = std::chrono::steady_clock::now() - asked;
     ++state_.step;
     double rate = schedule_factor(train, state_.step, total);
-    log.add(trainer.run(*batch, state_.step, rate), *batch, state_.step);
+    log.add(trainer.run(*batch, state_.step, rate), *batch, state_.step, wait.count());
     state_.position = batch->next;
     if (state_.step % kExpireEvery == 0) model_.tables.expire(batch->times.back());
     if (state_.step % train.log_every == 0)

@@ -1,0 +1,147 @@
+#include "bench/report.h"
+
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <numeric>
+
+#include "lemur/kernels/matrix_product.h"
+
+namespace lemur {
+namespace {
+
+template <typename Body>
+double seconds_of(const Body& body) {
+  const auto begin = std::chrono::steady_clock::now();
+  body();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+double best_of_five(const std::function<double()>& rate) {
+  double best = 0;
+  for (int i = 0; i < 5; ++i) best = std::max(best, rate());
+  return best;
+}
+
+/// Products of which everything stays in the first cache.
+double measure_gflops(int threads) {
+  constexpr int64_t kRows = 48, kColumns = 32, kInner = 128, kCalls = 20000;
+  return best_of_five([&] {
+    const double seconds = seconds_of([&] {
+      at::parallel_for(0, threads, 1, [&](int64_t first, int64_t last) {
+        std::vector<float> a(kRows * kInner, 1), b(kInner * kColumns, 1), c(kRows * kColumns);
+        for (int64_t thread = first; thread < last; ++thread)
+          for (int64_t call = 0; call < kCalls; ++call)
+            multiply<float>(kRows, kColumns, kInner, {a.data(), kInner}, b.data(), kColumns,
+                            c.data(), kColumns, false);
+      });
+    });
+    return 2e-9 * kRows * kColumns * kInner * kCalls * threads / seconds;
+  });
+}
+
+/// Sums of far more than the caches hold.
+double measure_gigabytes_second(int threads) {
+  constexpr int64_t kValues = 1 << 24;  // of each thread: 128 MiB
+  std::vector<std::vector<int64_t>> values(static_cast<size_t>(threads),
+                                           std::vector<int64_t>(kValues, 1));
+  std::vector<int64_t> sums(static_cast<size_t>(threads));
+  return best_of_five([&] {
+    const double seconds = seconds_of([&] {
+      at::parallel_for(0, threads, 1, [&](int64_t first, int64_t last) {
+        for (auto thread = static_cast<size_t>(first); thread < static_cast<size_t>(last); ++thread)
+          sums[thread] += std::accumulate(values[thread].begin(), values[thread].end(), int64_t{0});
+      });
+    });
+    return 8e-9 * kValues * threads / seconds;
+  });
+}
+
+/// A number with three digits or more, and M, k where it is large.
+std::string short_number(double value) {
+  if (value >= 1e6) return fmt::format("{:.2f} M", value / 1e6);
+  if (value >= 1e3) return fmt::format("{:.1f} k", value / 1e3);
+  return fmt::format("{:.1f}", value);
+}
+
+}  // namespace
+
+double Roof::milliseconds(double flops, double bytes) const {
+  return std::max(gflops > 0 ? flops / gflops * 1e-6 : 0,
+                  gigabytes_second > 0 ? bytes / gigabytes_second * 1e-6 : 0);
+}
+
+Spread spread_of(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  auto quantile = [&](double share) {
+    return values[static_cast<size_t>(share * static_cast<double>(values.size() - 1))];
+  };
+  return {quantile(0.5), quantile(0.25), quantile(0.75)};
+}
+
+const Roof& Report::roof(int threads) {
+  roof_ = {measure_gflops(threads), measure_gigabytes_second(threads)};
+  figures("roof", fmt::format("{} threads", threads),
+          {{"gflops", roof_.gflops}, {"gigabytes_per_second", roof_.gigabytes_second}});
+  return roof_;
+}
+
+void Report::alternate(const std::string& bench, const std::string& title,
+                       const std::vector<Variant>& variants) {
+  for (const Variant& variant : variants) variant.call();
+  std::vector<std::vector<double>> times(variants.size());
+  for (int round = 0; round < options_.rounds; ++round)
+    for (size_t i = 0; i < variants.size(); ++i)
+      times[i].push_back(1e3 * seconds_of(variants[i].call));
+  for (size_t i = 0; i < variants.size(); ++i)
+    row(bench, title, variants[i], spread_of(times[i]), i == 0);
+}
+
+void Report::row(const std::string& bench, const std::string& title, const Variant& variant,
+                 const Spread& time, bool first) {
+  if (first) first_median_ = time.median;
+  const double ratio = time.median / first_median_;
+  const double least = roof_.milliseconds(variant.flops, variant.bytes);
+  if (options_.json) {
+    nlohmann::ordered_json line = {{"bench", bench},          {"case", title},
+                                   {"variant", variant.name}, {"median_ms", time.median},
+                                   {"low_ms", time.low},      {"high_ms", time.high},
+                                   {"ratio", ratio}};
+    if (variant.flops > 0) line["gflops"] = variant.flops / time.median * 1e-6;
+    if (variant.bytes > 0) line["gigabytes_per_second"] = variant.bytes / time.median * 1e-6;
+    if (variant.items > 0) line["items_per_second"] = variant.items / time.median * 1e3;
+    if (least > 0) line["share_of_roof"] = least / time.median;
+    fmt::print("{}\n", line.dump());
+  } else {
+    if (first)
+      fmt::print("\n{}: {}\n{:<40}{:>10}{:>10}{:>10}{:>8}\n", bench, title, "", "ms", "25 %",
+                 "75 %", "ratio");
+    fmt::print("{:<40}{:>10.3f}{:>10.3f}{:>10.3f}{:>8.2f}", variant.name, time.median, time.low,
+               time.high, ratio);
+    if (variant.flops > 0) fmt::print("{:>8.1f} GFLOP/s", variant.flops / time.median * 1e-6);
+    if (variant.bytes > 0) fmt::print("{:>7.1f} GB/s", variant.bytes / time.median * 1e-6);
+    if (variant.items > 0) fmt::print("{:>10}/s", short_number(variant.items / time.median * 1e3));
+    if (least > 0) fmt::print("{:>5.0f}% of roof", 100 * least / time.median);
+    fmt::print("\n");
+  }
+  std::fflush(stdout);
+}
+
+void Report::figures(const std::string& bench, const std::string& title,
+                     const nlohmann::ordered_json& values) {
+  if (options_.json) {
+    nlohmann::ordered_json line = {{"bench", bench}, {"case", title}};
+    line.update(values);
+    fmt::print("{}\n", line.dump());
+  } else {
+    fmt::print("\n{}: {}\n", bench, title);
+    for (const auto& [name, value] : values.items())
+      fmt::print("{:<40}{:>10.4g}\n", name, value.get<double>());
+  }
+  std::fflush(stdout);
+}
+
+}  // namespace lemur

@@ -1,0 +1,72 @@
+// Times variants in turns and writes down what came of it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+namespace lemur {
+
+/// One way to do the work of a case.
+struct Variant {
+  std::string name;
+  std::function<void()> call;
+  double flops = 0;  ///< of one call; 0: not counted
+  double bytes = 0;  ///< that a call must at least move from or to memory; 0: not counted
+  double items = 0;  ///< of one call; 0: not counted
+};
+
+struct ReportOptions {
+  int rounds = 15;
+  int threads = 2;
+  bool json = false;  ///< a JSON object a line instead of tables
+};
+
+/// What a machine gives at most, measured: the roof under which kernels run.
+struct Roof {
+  double gflops = 0;            ///< GFLOP/s of float32, everything in the first cache
+  double gigabytes_second = 0;  ///< read from memory
+
+  /// Returns the least milliseconds of this work.
+  double milliseconds(double flops, double bytes) const;
+};
+
+/// Median and quartiles, milliseconds.
+struct Spread {
+  double median = 0, low = 0, high = 0;
+};
+Spread spread_of(std::vector<double> values);
+
+/// Prints results as they come: a table for people, or lines for programs.
+class Report {
+ public:
+  explicit Report(const ReportOptions& options) : options_(options) {}
+
+  const ReportOptions& options() const { return options_; }
+
+  /// Measures the roof of `threads` threads; from then on shares of it are reported.
+  const Roof& roof(int threads);
+
+  /// Calls every variant once untimed, then in turns, so that whatever else slows the machine hits
+  /// all of them. The ratio is the variant's median over that of the first one.
+  void alternate(const std::string& bench, const std::string& title,
+                 const std::vector<Variant>& variants);
+
+  /// Reports what was timed elsewhere. `first`: the row begins a case, and is what the ratios of
+  /// the next ones refer to.
+  void row(const std::string& bench, const std::string& title, const Variant& variant,
+           const Spread& time, bool first);
+
+  /// Reports figures that are no times.
+  void figures(const std::string& bench, const std::string& title,
+               const nlohmann::ordered_json& values);
+
+ private:
+  ReportOptions options_;
+  Roof roof_;
+  double first_median_ = 0;
+};
+
+}  // namespace lemur
