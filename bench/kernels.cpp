@@ -90,7 +90,7 @@ void products(Report& report) {
         {{"multiply",
           [&] {
             for (int64_t i = 0; i < kCalls; ++i)
-              multiply<float>(kRows, n, k, {a.data_ptr<float>(), k}, b.data_ptr<float>(), n,
+              multiply<float>(kRows, n, k, {a.data_ptr<float>(), k}, {b.data_ptr<float>(), n},
                               c.data_ptr<float>(), n, false);
           },
           flops},

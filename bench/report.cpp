@@ -35,7 +35,7 @@ double measure_gflops(int threads) {
         std::vector<float> a(kRows * kInner, 1), b(kInner * kColumns, 1), c(kRows * kColumns);
         for (int64_t thread = first; thread < last; ++thread)
           for (int64_t call = 0; call < kCalls; ++call)
-            multiply<float>(kRows, kColumns, kInner, {a.data(), kInner}, b.data(), kColumns,
+            multiply<float>(kRows, kColumns, kInner, {a.data(), kInner}, {b.data(), kColumns},
                             c.data(), kColumns, false);
       });
     });

@@ -63,12 +63,19 @@ double useful_flops(const TimedStep& step, const StepWorkload& workload) {
              r = static_cast<double>(model.representation_width),
              width = static_cast<double>(model.token_width),
              batch = static_cast<double>(workload.batch);
-  auto encoder = [&](double texts, double tokens, double layers) {
-    const double length = tokens / std::max(texts, 1.0);
-    return (layers - 1) * tokens * (24 * d * d + 4 * d * length) + tokens * (4 * d * d + 4 * d) +
-           texts * 20 * d * d;
+  auto encoder = [&](double count, double rows, double layers) {
+    const double length = rows / std::max(count, 1.0);
+    return (layers - 1) * rows * (24 * d * d + 4 * d * length) + rows * (4 * d * d + 4 * d) +
+           count * 20 * d * d;
   };
-  const double queries = encoder(batch / 8, batch / 8 * 6, 2);
+  double texts = 0, tokens = 0;  // of a batch's queries
+  for (const Batch& each : step.bench->batches()) {
+    texts += static_cast<double>(each.queries.size());
+    for (uint32_t query : each.queries)
+      tokens += 2 + static_cast<double>(step.bench->store().query_tokens()[query].size());
+  }
+  const auto batches = static_cast<double>(step.bench->batches().size());
+  const double queries = encoder(texts / batches, tokens / batches, 2);
   const double ranker = batch * static_cast<double>(model.tokens * model.ranker_layers) * 4 *
                         width * width * static_cast<double>(model.ranker_ffn_factor);
   const double history = batch * static_cast<double>(workload.history) * r *

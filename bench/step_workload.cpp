@@ -14,7 +14,7 @@ namespace {
 
 using Random = std::mt19937_64;
 
-constexpr double kSkew = 1.07;  // of the documents, popularity: (rank + 1)^-kSkew
+constexpr double kSkew = 1.07;        // of the documents, popularity: (rank + 1)^-kSkew
 constexpr int64_t kHour = 3'600'000;  // milliseconds
 constexpr int64_t kRequest = 8;       // impressions of a request
 constexpr int64_t kQueries = 5000;

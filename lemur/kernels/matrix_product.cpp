@@ -103,27 +103,38 @@ PanelKernel<T> choose_kernel() {
   return multiply_portable<T>;
 }
 
+/// Copies B [k, columns] to rows of a panel, zeros behind.
+template <typename T>
+void pack(int64_t k, int64_t columns, const MatrixView<T>& b, T* panel) {
+  if (b.column == 1) {
+    for (int64_t j = 0; j < k; ++j) {
+      std::copy_n(b.data + j * b.row, columns, panel + j * kPanel<T>);
+      std::fill(panel + j * kPanel<T> + columns, panel + (j + 1) * kPanel<T>, T(0));
+    }
+    return;
+  }
+  for (int64_t c = 0; c < kPanel<T>; ++c)
+    for (int64_t j = 0; j < k; ++j)
+      panel[j * kPanel<T> + c] = c < columns ? b.data[j * b.row + c * b.column] : T(0);
+}
+
 }  // namespace
 
 template <typename T>
-void multiply(int64_t m, int64_t n, int64_t k, const MatrixView<T>& a, const T* b, int64_t b_stride,
-              T* c, int64_t c_stride, bool add) {
+void multiply(int64_t m, int64_t n, int64_t k, const MatrixView<T>& a, const MatrixView<T>& b, T* c,
+              int64_t c_stride, bool add) {
   static const PanelKernel<T> kernel = choose_kernel<T>();
   T* panel = thread_buffer<T, MatrixView<T>>(k * kPanel<T>);
   for (int64_t first = 0; first < n; first += kPanel<T>) {
     const int64_t columns = std::min(kPanel<T>, n - first);
-    for (int64_t j = 0; j < k; ++j) {
-      T* to = panel + j * kPanel<T>;
-      std::copy_n(b + j * b_stride + first, columns, to);
-      std::fill(to + columns, to + kPanel<T>, T(0));
-    }
+    pack(k, columns, {b.data + first * b.column, b.row, b.column}, panel);
     kernel(m, k, a, panel, {c + first, c_stride, columns, add});
   }
 }
 
-template void multiply(int64_t, int64_t, int64_t, const MatrixView<float>&, const float*, int64_t,
-                       float*, int64_t, bool);
-template void multiply(int64_t, int64_t, int64_t, const MatrixView<double>&, const double*, int64_t,
-                       double*, int64_t, bool);
+template void multiply(int64_t, int64_t, int64_t, const MatrixView<float>&,
+                       const MatrixView<float>&, float*, int64_t, bool);
+template void multiply(int64_t, int64_t, int64_t, const MatrixView<double>&,
+                       const MatrixView<double>&, double*, int64_t, bool);
 
 }  // namespace lemur

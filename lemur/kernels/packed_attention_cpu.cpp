@@ -56,10 +56,10 @@ void attend_head(const T* qkv, const AttentionShape& shape, int64_t h, T* output
   output += h * head.width;
   for (int64_t begin = 0; begin < head.queries; begin += kRowBlock) {
     const int64_t rows = std::min(kRowBlock, head.queries - begin);
-    multiply<T>(rows, length, head.width, {head.query + begin * head.stride, head.stride}, keys,
-                length, scores, columns, false);
+    multiply<T>(rows, length, head.width, {head.query + begin * head.stride, head.stride},
+                {keys, length}, scores, columns, false);
     softmax_rows({rows, length}, columns, scores);
-    multiply<T>(rows, head.width, length, {scores, columns}, head.value, head.stride,
+    multiply<T>(rows, head.width, length, {scores, columns}, {head.value, head.stride},
                 output + begin * shape.d, shape.d, false);
   }
 }
@@ -81,15 +81,15 @@ void attend_backward_head(const T* qkv, const AttentionShape& shape, int64_t h,
   for (int64_t begin = 0; begin < head.queries; begin += kRowBlock) {
     const int64_t rows = std::min(kRowBlock, head.queries - begin);
     const T *query = head.query + begin * head.stride, *gradient = grad_output + begin * shape.d;
-    multiply<T>(rows, length, width, {query, head.stride}, keys, length, p, columns, false);
+    multiply<T>(rows, length, width, {query, head.stride}, {keys, length}, p, columns, false);
     softmax_rows({rows, length}, columns, p);
-    multiply<T>(rows, length, width, {gradient, shape.d}, values, length, ds, columns, false);
+    multiply<T>(rows, length, width, {gradient, shape.d}, {values, length}, ds, columns, false);
     softmax_backward_rows({rows, length}, columns, p, head.scale, ds);
-    multiply<T>(rows, width, length, {ds, columns}, head.key, head.stride,
+    multiply<T>(rows, width, length, {ds, columns}, {head.key, head.stride},
                 grad_query + begin * head.stride, head.stride, false);
-    multiply<T>(length, width, rows, {ds, 1, columns}, query, head.stride, grad_key, head.stride,
+    multiply<T>(length, width, rows, {ds, 1, columns}, {query, head.stride}, grad_key, head.stride,
                 begin > 0);
-    multiply<T>(length, width, rows, {p, 1, columns}, gradient, shape.d, grad_value, head.stride,
+    multiply<T>(length, width, rows, {p, 1, columns}, {gradient, shape.d}, grad_value, head.stride,
                 begin > 0);
   }
 }

@@ -14,7 +14,7 @@ namespace {
 template <typename T>
 void add_product(int64_t count, int64_t input, int64_t output, const T* x, const T* turned,
                  int64_t turned_stride, T* y, int64_t stride) {
-  multiply<T>(count, output, input, {x, input}, turned, turned_stride, y, stride, true);
+  multiply<T>(count, output, input, {x, input}, {turned, turned_stride}, y, stride, true);
 }
 
 /// y [count, output] = x W' + b.
@@ -29,9 +29,9 @@ void linear(int64_t count, int64_t input, int64_t output, const T* x, const T* t
 template <typename T>
 void linear_backward(int64_t count, int64_t input, int64_t output, const T* x, const T* weight,
                      const T* dy, int64_t stride, T* dx, T* dweight, T* dbias) {
-  multiply<T>(output, input, count, {dy, 1, stride}, x, input, dweight, input, true);
+  multiply<T>(output, input, count, {dy, 1, stride}, {x, input}, dweight, input, true);
   add_rows({count, output}, dy, stride, dbias);
-  multiply<T>(count, input, output, {dy, stride}, weight, input, dx, input, false);
+  multiply<T>(count, input, output, {dy, stride}, {weight, input}, dx, input, false);
 }
 
 template <typename T>

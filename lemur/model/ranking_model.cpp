@@ -161,9 +161,8 @@ RankingModelImpl::RankingModelImpl(const ModelOptions& options, bool has_bank,
                                                             .dropout = options.ranker_dropout}));
     top_width = options.token_width;
   }
-  head_ = register_module("head",
-                          torch::nn::Linear(top_width, static_cast<int64_t>(schema.labels.size())));
-  if (feed_history_) feed_anchor_ = register_module("feed_anchor", torch::nn::Linear(r, r));
+  head_ = register_module("head", Linear(top_width, static_cast<int64_t>(schema.labels.size())));
+  if (feed_history_) feed_anchor_ = register_module("feed_anchor", Linear(r, r));
 }
 
 void RankingModelImpl::choose_feed_history() {
@@ -247,7 +246,7 @@ RankingOutput RankingModelImpl::forward(const RankingInput& input) {
 
   if (similarity_) {
     torch::Tensor cosines =
-        normalize_rows(content[0]).matmul(normalize_rows(input.history_content).t());
+        product(normalize_rows(content[0]), normalize_rows(input.history_content).t());
     for (const RaggedHistory& history : input.content_histories)
       groups.push_back(ragged_similarity(cosines, history.offsets, history.document,
                                          options_.similarity_length));

@@ -106,7 +106,7 @@ class RankingModelImpl : public torch::nn::Module {
   std::vector<HistoryDecoder> content_decoders_, id_decoders_;  // per history
   RankMixer rankmixer_{nullptr};
   Mlp mlp_{nullptr};
-  torch::nn::Linear head_{nullptr}, feed_anchor_{nullptr};
+  Linear head_{nullptr}, feed_anchor_{nullptr};
 };
 TORCH_MODULE(RankingModel);
 

@@ -35,11 +35,14 @@ torch::nn::LayerNorm bert_norm(const BertEncoderOptions& options) {
 BertLayerImpl::BertLayerImpl(const BertEncoderOptions& options)
     : heads_(options.heads), dropout_(options.dropout) {
   const int64_t width = options.width;
-  qkv_ = register_module("qkv", initialized_linear(width, 3 * width));
-  attention_output_ = register_module("attention_output", initialized_linear(width, width));
+  qkv_ = register_module("qkv", initialized_linear<torch::nn::Linear>(width, 3 * width));
+  attention_output_ =
+      register_module("attention_output", initialized_linear<torch::nn::Linear>(width, width));
   attention_norm_ = register_module("attention_norm", bert_norm(options));
-  ffn_input_ = register_module("ffn_input", initialized_linear(width, options.ffn));
-  ffn_output_ = register_module("ffn_output", initialized_linear(options.ffn, width));
+  ffn_input_ =
+      register_module("ffn_input", initialized_linear<torch::nn::Linear>(width, options.ffn));
+  ffn_output_ =
+      register_module("ffn_output", initialized_linear<torch::nn::Linear>(options.ffn, width));
   ffn_norm_ = register_module("ffn_norm", bert_norm(options));
 }
 
@@ -79,7 +82,8 @@ BertEncoderImpl::BertEncoderImpl(const BertEncoderOptions& options,
   embedding_norm_ = register_module("embedding_norm", bert_norm(options));
   for (int64_t l = 0; l < options.layers; ++l)
     layers_.push_back(register_module("layer_" + std::to_string(l), BertLayer(options)));
-  output_ = register_module("output", initialized_linear(options.width, options.output));
+  output_ = register_module("output",
+                            initialized_linear<torch::nn::Linear>(options.width, options.output));
 }
 
 torch::Tensor BertEncoderImpl::states(const torch::Tensor& tokens, const torch::Tensor& positions,

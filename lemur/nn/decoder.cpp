@@ -6,7 +6,6 @@
 
 #include "lemur/base/error.h"
 #include "lemur/kernels/ragged_attention.h"
-#include "lemur/nn/initialized_layers.h"
 
 namespace lemur {
 namespace {
@@ -47,12 +46,12 @@ torch::Tensor HistoryDecoderLayerImpl::forward(
     const auto slice = [&](const torch::Tensor& x) { return x.narrow(1, h * width, width); };
     const torch::Tensor q = slice(scaled);
     const RaggedWeights weights =
-        ragged_attention(torch::matmul(q, slice(keys[0]).t()), torch::matmul(q, slice(keys[1]).t()),
-                         torch::matmul(q, slice(keys[2]).t()), history.offsets, history.document,
+        ragged_attention(product(q, slice(keys[0]).t()), product(q, slice(keys[1]).t()),
+                         product(q, slice(keys[2]).t()), history.offsets, history.document,
                          history.gap, history.action);
-    heads.push_back(torch::matmul(weights.document, slice(values[0])) +
-                    torch::matmul(weights.gap, slice(values[1])) +
-                    torch::matmul(weights.action, slice(values[2])));
+    heads.push_back(product(weights.document, slice(values[0])) +
+                    product(weights.gap, slice(values[1])) +
+                    product(weights.action, slice(values[2])));
     // The weights of a sample sum to 1, or to 0 where it has no element.
     if (h == 0) present = weights.action.detach().sum(1, /*keepdim=*/true) > 0.5;
   }

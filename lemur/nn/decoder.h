@@ -3,14 +3,13 @@
 
 #include <torch/nn/module.h>
 #include <torch/nn/modules/embedding.h>
-#include <torch/nn/modules/linear.h>
-#include <torch/nn/modules/normalization.h>
 #include <torch/nn/pimpl.h>
 #include <torch/types.h>
 
 #include <cstdint>
 #include <vector>
 
+#include "lemur/nn/initialized_layers.h"
 #include "lemur/nn/ragged_history.h"
 
 namespace lemur {
@@ -39,9 +38,9 @@ class HistoryDecoderLayerImpl : public torch::nn::Module {
 
  private:
   int64_t heads_;
-  torch::nn::Linear key_{nullptr}, value_{nullptr};  // only where projected
-  torch::nn::LayerNorm context_norm_{nullptr}, output_norm_{nullptr};
-  torch::nn::Linear ffn_input_{nullptr}, ffn_output_{nullptr};
+  Linear key_{nullptr}, value_{nullptr};  // only where projected
+  LayerNorm context_norm_{nullptr}, output_norm_{nullptr};
+  Linear ffn_input_{nullptr}, ffn_output_{nullptr};
 };
 TORCH_MODULE(HistoryDecoderLayer);
 
@@ -62,7 +61,7 @@ class HistoryDecoderImpl : public torch::nn::Module {
 
  private:
   HistoryDecoderOptions options_;
-  torch::nn::Linear input_{nullptr};
+  Linear input_{nullptr};
   torch::nn::Embedding gap_embedding_{nullptr}, action_embedding_{nullptr};
   torch::Tensor empty_;  // [r]
   std::vector<HistoryDecoderLayer> layers_;

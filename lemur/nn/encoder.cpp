@@ -8,7 +8,6 @@
 #include "lemur/kernels/packed_attention.h"
 #include "lemur/kernels/packed_blocks.h"
 #include "lemur/kernels/row_check.h"
-#include "lemur/nn/initialized_layers.h"
 #include "lemur/nn/packed_texts.h"
 
 namespace lemur {
@@ -36,12 +35,13 @@ void check(const EncoderOptions& o) {
 EncoderLayerImpl::EncoderLayerImpl(const EncoderOptions& options)
     : heads_(options.heads), dropout_(options.dropout) {
   const int64_t width = options.width, hidden = options.ffn_factor * width;
-  attention_norm_ = register_module("attention_norm", layer_norm(width));
-  qkv_ = register_module("qkv", initialized_linear(width, 3 * width));
-  attention_output_ = register_module("attention_output", initialized_linear(width, width));
-  ffn_norm_ = register_module("ffn_norm", layer_norm(width));
-  ffn_input_ = register_module("ffn_input", initialized_linear(width, hidden));
-  ffn_output_ = register_module("ffn_output", initialized_linear(hidden, width));
+  attention_norm_ = register_module("attention_norm", layer_norm<torch::nn::LayerNorm>(width));
+  qkv_ = register_module("qkv", initialized_linear<torch::nn::Linear>(width, 3 * width));
+  attention_output_ =
+      register_module("attention_output", initialized_linear<torch::nn::Linear>(width, width));
+  ffn_norm_ = register_module("ffn_norm", layer_norm<torch::nn::LayerNorm>(width));
+  ffn_input_ = register_module("ffn_input", initialized_linear<torch::nn::Linear>(width, hidden));
+  ffn_output_ = register_module("ffn_output", initialized_linear<torch::nn::Linear>(hidden, width));
 }
 
 torch::Tensor EncoderLayerImpl::forward(const torch::Tensor& x, const torch::Tensor& offsets,

@@ -11,6 +11,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "lemur/nn/initialized_layers.h"
+
 namespace lemur {
 
 struct EncoderOptions {
@@ -27,7 +29,8 @@ struct EncoderOptions {
   double dropout = 0;       ///< on the embedding and after attention and FFN; 0: none
 };
 
-/// One pre-LayerNorm block: x + attention(LN(x)), then x + FFN(LN(x)), GELU, packed texts.
+/// One pre-LayerNorm block: x + attention(LN(x)), then x + FFN(LN(x)), GELU, packed texts; made of
+/// LibTorch's layers, the reference of packed_blocks.
 class EncoderLayerImpl : public torch::nn::Module {
  public:
   explicit EncoderLayerImpl(const EncoderOptions& options);
@@ -92,11 +95,11 @@ class EncoderImpl : public torch::nn::Module {
   EncoderOptions options_;
   bool recompute_ = false;
   torch::nn::Embedding word_embedding_{nullptr};
-  torch::nn::Linear patch_input_{nullptr}, patch_output_{nullptr};  // only with patches
+  Linear patch_input_{nullptr}, patch_output_{nullptr};  // only with patches
   torch::nn::Embedding position_embedding_{nullptr}, type_embedding_{nullptr};
   std::vector<EncoderLayer> layers_;
-  torch::nn::LayerNorm final_norm_{nullptr};
-  torch::nn::Linear output_{nullptr};
+  LayerNorm final_norm_{nullptr};
+  Linear output_{nullptr};
 };
 TORCH_MODULE(Encoder);
 

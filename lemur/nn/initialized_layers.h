@@ -1,18 +1,38 @@
-// LibTorch's layers with the initial values that the modules of this room start from.
+// The layers of this room's modules, with the initial values that they start from.
 #pragma once
 
 #include <torch/nn/init.h>
 #include <torch/nn/modules/embedding.h>
 #include <torch/nn/modules/linear.h>
 #include <torch/nn/modules/normalization.h>
+#include <torch/nn/pimpl.h>
 
 #include <cstdint>
 
+#include "lemur/kernels/product.h"
+
 namespace lemur {
 
+/// LibTorch's layer over x [m, input], computed by product.
+class LinearImpl : public torch::nn::LinearImpl {
+ public:
+  using torch::nn::LinearImpl::LinearImpl;
+  torch::Tensor forward(const torch::Tensor& x) { return product(x, weight.t(), bias); }
+};
+TORCH_MODULE(Linear);
+
+/// LibTorch's layer over the last dimension, computed by normalize.
+class LayerNormImpl : public torch::nn::LayerNormImpl {
+ public:
+  using torch::nn::LayerNormImpl::LayerNormImpl;
+  torch::Tensor forward(const torch::Tensor& x) { return normalize(x, weight, bias); }
+};
+TORCH_MODULE(LayerNorm);
+
 /// Makes a layer with Xavier-uniform weights and zero bias.
-inline torch::nn::Linear initialized_linear(int64_t input, int64_t output, bool bias = true) {
-  torch::nn::Linear layer(torch::nn::LinearOptions(input, output).bias(bias));
+template <typename Layer = Linear>
+Layer initialized_linear(int64_t input, int64_t output, bool bias = true) {
+  Layer layer(torch::nn::LinearOptions(input, output).bias(bias));
   torch::nn::init::xavier_uniform_(layer->weight);
   if (bias) torch::nn::init::zeros_(layer->bias);
   return layer;
@@ -26,8 +46,9 @@ inline torch::nn::Embedding initialized_embedding(int64_t rows, int64_t width) {
 }
 
 /// Makes a normalisation of the last dimension, with gain and bias.
-inline torch::nn::LayerNorm layer_norm(int64_t width) {
-  return torch::nn::LayerNorm(torch::nn::LayerNormOptions({width}));
+template <typename Layer = LayerNorm>
+Layer layer_norm(int64_t width) {
+  return Layer(torch::nn::LayerNormOptions({width}));
 }
 
 }  // namespace lemur

@@ -2,12 +2,13 @@
 #pragma once
 
 #include <torch/nn/module.h>
-#include <torch/nn/modules/linear.h>
 #include <torch/nn/pimpl.h>
 #include <torch/types.h>
 
 #include <cstdint>
 #include <vector>
+
+#include "lemur/nn/initialized_layers.h"
 
 namespace lemur {
 
@@ -25,7 +26,7 @@ class MlpImpl : public torch::nn::Module {
   torch::Tensor forward(torch::Tensor x);
 
  private:
-  std::vector<torch::nn::Linear> layers_;
+  std::vector<Linear> layers_;
 };
 TORCH_MODULE(Mlp);
 

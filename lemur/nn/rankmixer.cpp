@@ -3,7 +3,6 @@
 #include <torch/torch.h>
 
 #include "lemur/base/error.h"
-#include "lemur/nn/initialized_layers.h"
 
 namespace lemur {
 torch::Tensor mix_tokens(const torch::Tensor& x) {
@@ -19,6 +18,10 @@ TokenLinearImpl::TokenLinearImpl(int64_t tokens, int64_t input, int64_t output) 
   for (int64_t t = 0; t < tokens; ++t) torch::nn::init::xavier_uniform_(weight[t]);
 }
 
+torch::Tensor TokenLinearImpl::forward(const torch::Tensor& x) {
+  return product(x, weight.transpose(1, 2), bias);
+}
+
 RankMixerBlockImpl::RankMixerBlockImpl(const RankMixerOptions& options)
     : dropout_(options.dropout) {
   const int64_t width = options.width, hidden = options.ffn_factor * width;
@@ -30,16 +33,9 @@ RankMixerBlockImpl::RankMixerBlockImpl(const RankMixerOptions& options)
 
 torch::Tensor RankMixerBlockImpl::forward(const torch::Tensor& x) {
   const torch::Tensor mixed = mix_norm_(mix_tokens(x) + x);
-  // unbind rather than select: its backward is one stack, not a full gradient per token.
-  const auto tokens = mixed.unbind(0);
-  const auto w1 = ffn_input_->weight.unbind(0), b1 = ffn_input_->bias.unbind(0);
-  const auto w2 = ffn_output_->weight.unbind(0), b2 = ffn_output_->bias.unbind(0);
-  std::vector<torch::Tensor> outputs;
-  for (size_t t = 0; t < tokens.size(); ++t) {
-    const torch::Tensor hidden = torch::gelu(torch::linear(tokens[t], w1[t], b1[t]));
-    outputs.push_back(torch::linear(torch::dropout(hidden, dropout_, is_training()), w2[t], b2[t]));
-  }
-  return ffn_norm_(torch::stack(outputs) + mixed);
+  const torch::Tensor hidden =
+      torch::dropout(torch::gelu(ffn_input_(mixed)), dropout_, is_training());
+  return ffn_norm_(ffn_output_(hidden) + mixed);
 }
 
 RankMixerImpl::RankMixerImpl(const RankMixerOptions& options) : options_(options) {
@@ -64,12 +60,8 @@ torch::Tensor RankMixerImpl::forward(const torch::Tensor& features) {
                           fmt::join(features.sizes(), " x "), options_.input);
   const torch::Tensor padded =
       torch::constant_pad_nd(features, {0, options_.tokens * slice_ - options_.input});
-  const auto slices = padded.split(slice_, 1);
-  const auto weight = input_->weight.unbind(0), bias = input_->bias.unbind(0);
-  std::vector<torch::Tensor> tokens;
-  for (size_t t = 0; t < slices.size(); ++t)
-    tokens.push_back(torch::linear(slices[t], weight[t], bias[t]));
-  torch::Tensor x = torch::dropout(torch::stack(tokens), options_.dropout, is_training());
+  const torch::Tensor slices = padded.view({-1, options_.tokens, slice_}).transpose(0, 1);
+  torch::Tensor x = torch::dropout(input_(slices), options_.dropout, is_training());
   for (auto& block : blocks_) x = block(x);
   return x.mean(0);
 }

@@ -2,12 +2,13 @@
 #pragma once
 
 #include <torch/nn/module.h>
-#include <torch/nn/modules/normalization.h>
 #include <torch/nn/pimpl.h>
 #include <torch/types.h>
 
 #include <cstdint>
 #include <vector>
+
+#include "lemur/nn/initialized_layers.h"
 
 namespace lemur {
 
@@ -29,6 +30,9 @@ class TokenLinearImpl : public torch::nn::Module {
  public:
   TokenLinearImpl(int64_t tokens, int64_t input, int64_t output);
 
+  /// Maps [T, B, input] to [T, B, output].
+  torch::Tensor forward(const torch::Tensor& x);
+
   torch::Tensor weight;  ///< [T, output, input]
   torch::Tensor bias;    ///< [T, output]
 };
@@ -45,7 +49,7 @@ class RankMixerBlockImpl : public torch::nn::Module {
  private:
   double dropout_;
   TokenLinear ffn_input_{nullptr}, ffn_output_{nullptr};
-  torch::nn::LayerNorm mix_norm_{nullptr}, ffn_norm_{nullptr};
+  LayerNorm mix_norm_{nullptr}, ffn_norm_{nullptr};
 };
 TORCH_MODULE(RankMixerBlock);
 

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "lemur/base/error.h"
+#include "lemur/kernels/product.h"
 
 namespace lemur {
 namespace {
@@ -36,8 +37,8 @@ torch::Tensor sqdc_loss(const torch::Tensor& q, const torch::Tensor& d, const to
 
   const torch::Tensor anchor_rows = normalized(q.index_select(0, anchors));
   const torch::Tensor candidate_rows = normalized(d.index_select(0, candidates));
-  const torch::Tensor scores = torch::matmul(anchor_rows, candidate_rows.t()) *
-                               options.temperature;  // [anchors, candidates]
+  const torch::Tensor scores =
+      product(anchor_rows, candidate_rows.t()) * options.temperature;  // [anchors, candidates]
 
   const auto equal = [&](const torch::Tensor& key) {
     return key.index_select(0, anchors).unsqueeze(1) ==

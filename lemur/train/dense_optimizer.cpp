@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "lemur/kernels/adamw.h"
+
 namespace lemur {
 
 double learning_rate_of(const TrainOptions& options, const std::string& name) {
@@ -55,7 +57,7 @@ DenseOptimizer::DenseOptimizer(torch::nn::Module& module, const AdamWOptions& op
 void DenseOptimizer::zero_grad() { gradients_.zero_(); }
 
 double DenseOptimizer::clip(double clip_norm) {
-  double norm = gradients_.norm().item<double>();
+  double norm = std::sqrt(sum_of_squares(gradients_.numel(), gradients_.data_ptr<float>()));
   if (clip_norm > 0 && std::isfinite(norm) && norm > clip_norm) gradients_.mul_(clip_norm / norm);
   return norm;
 }
@@ -75,20 +77,18 @@ void DenseOptimizer::step(const Segment& segment, double factor) {
   const auto updates = static_cast<double>(num_steps_ - segment.frozen_steps);
   double correction1 = 1 - std::pow(options_.beta1, updates),
          correction2 = 1 - std::pow(options_.beta2, updates);
-  auto beta1 = static_cast<float>(options_.beta1), beta2 = static_cast<float>(options_.beta2);
-  auto epsilon = static_cast<float>(options_.epsilon);
-  auto root2 = static_cast<float>(1 / std::sqrt(correction2));
-  double rate = factor * segment.learning_rate;
-  auto step_size = static_cast<float>(rate / correction1);
-  auto keep = static_cast<float>(1 - (segment.decays ? rate * options_.weight_decay : 0));
-  float *value = values_.data_ptr<float>(), *first = first_.data_ptr<float>(),
-        *second = second_.data_ptr<float>();
-  const float* gradient = gradients_.data_ptr<float>();
-  for (int64_t i = segment.begin; i < segment.end; ++i) {
-    first[i] += (1 - beta1) * (gradient[i] - first[i]);
-    second[i] += (1 - beta2) * (gradient[i] * gradient[i] - second[i]);
-    value[i] = keep * value[i] - step_size * first[i] / (std::sqrt(second[i]) * root2 + epsilon);
-  }
+  const double rate = factor * segment.learning_rate;
+  const AdamWFactors factors = {
+      .beta1 = static_cast<float>(options_.beta1),
+      .beta2 = static_cast<float>(options_.beta2),
+      .epsilon = static_cast<float>(options_.epsilon),
+      .step_size = static_cast<float>(rate / correction1),
+      .root = static_cast<float>(1 / std::sqrt(correction2)),
+      .keep = static_cast<float>(1 - (segment.decays ? rate * options_.weight_decay : 0))};
+  const int64_t begin = segment.begin;
+  adamw_update(factors, segment.end - begin, gradients_.data_ptr<float>() + begin,
+               first_.data_ptr<float>() + begin, second_.data_ptr<float>() + begin,
+               values_.data_ptr<float>() + begin);
 }
 
 void DenseOptimizer::swap_average() {

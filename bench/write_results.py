@@ -1,0 +1,164 @@
+#!/usr/bin/env python3
+"""Measures everything and writes docs/performance.md. Takes about an hour on two cores; run nothing beside it.
+
+    bench/write_results.py [--keep FOLDER] [--only PART ...]
+
+FOLDER keeps what was measured; a part whose file is there already is not measured again. Parts: kernels step bank loader ingest scaling pytorch memory.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+COMPARE = ["bench/pytorch/compare.py", "--json"]
+PARTS = {
+    **{name: ["build/lemur", "bench", name, "--json"] for name in ("kernels", "step", "bank", "loader", "ingest")},
+    "scaling": ["build/lemur", "bench", "scaling", "--json", "--rounds", "5"],
+    "pytorch": [*COMPARE, "--rounds", "9"],
+    "memory": [*COMPARE, "--rounds", "2", "--batch", "2048", "--only", "dedup"],
+}
+
+
+def measure(name, folder):
+    """Returns the lines of a part, measured now or before."""
+    kept = folder / f"{name}.jsonl"
+    if not kept.exists():
+        command = PARTS[name]
+        print("running", " ".join(command), flush=True)
+        if "--json" == command[1]:
+            subprocess.run([command[0], "--json", kept, *command[2:]], cwd=ROOT, check=True)
+        else:
+            done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
+            kept.write_text(done.stdout)
+    return [json.loads(line) for line in kept.read_text().splitlines()]
+
+
+def number(value):
+    for limit, unit in ((1e6, " M"), (1e3, " k")):
+        if abs(value) >= limit:
+            return f"{value / limit:.2f}{unit}"
+    return f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"
+
+
+def table(header, rows):
+    return "\n".join(["| " + " | ".join(header) + " |", "|" + " --- |" * len(header), *("| " + " | ".join(row) + " |" for row in rows)]) + "\n"
+
+
+def tables(lines):
+    """One table for each case; figures in a line of text."""
+    text, timed = "", {}
+    for line in lines:
+        title = f"{line['case']}"
+        if "variant" in line:
+            timed.setdefault(title, []).append(line)
+    for title, rows in timed.items():
+        columns = [("GFLOP/s", "gflops", number), ("GB/s", "gigabytes_per_second", number), ("a second", "items_per_second", number), ("share of the roof", "share_of_roof", lambda v: f"{100 * v:.0f} %")]
+        columns = [column for column in columns if any(column[1] in row for row in rows)]
+        header = [title, "ms", "quartiles", "ratio", *(name for name, _, _ in columns)]
+        body = [[row["variant"], number(row["median_ms"]), f"{number(row['low_ms'])} to {number(row['high_ms'])}", f"{row['ratio']:.2f}", *(show(row[key]) if key in row else "" for _, key, show in columns)] for row in rows]
+        text += table(header, body) + "\n"
+    for line in lines:
+        if "variant" not in line:
+            values = ", ".join(f"{name} {number(value)}" for name, value in line.items() if name not in ("bench", "case"))
+            text += f"- {line['case']}: {values}\n"
+    return text + "\n"
+
+
+def compared(lines):
+    first = [line for line in lines if line["name"].startswith("lemur")]
+    header = [f"batch of {lines[0]['batch']}", "ms", "quartiles", "samples/s", "peak MB", *("x " + line["name"][7:] for line in first)]
+    body = [
+        [line["name"], number(line["median_ms"]), f"{number(line['low_ms'])} to {number(line['high_ms'])}", number(1e3 * line["batch"] / line["median_ms"]), f"{line['peak_rss_bytes'] / 1e6:.0f}", *(f"{line['median_ms'] / other['median_ms']:.2f}" for other in first)]
+        for line in lines
+    ]
+    return table(header, body) + "\n"
+
+
+def targets(parts):
+    """The rows of the table of targets that the measured parts can fill."""
+    rows = []
+
+    def add(what, target, holds, found):
+        rows.append([what, target, found, "reached" if holds else "missed"])
+
+    find = lambda lines, key, text: next(line for line in lines if text in line.get(key, ""))
+    if "pytorch" in parts:
+        full, fifth = (find(parts["pytorch"], "name", f"lemur, p = q = {share} %")["median_ms"] for share in (100, 20))
+        theirs = lambda name: find(parts["pytorch"], "name", name)["median_ms"]
+        ratio = theirs("dedup, p = q = 20 %") / fifth
+        add("step against PyTorch with dedup, p = q = 20 % on both sides", "3.5 times", ratio >= 3.5, f"{ratio:.2f} times")
+        ratio = theirs("PyTorch, padded, as") / fifth
+        tuned = [line for line in parts["pytorch"] if line["name"] == "PyTorch, padded"][0]["median_ms"] / fifth
+        add("step at p = q = 20 % against padded PyTorch, allocator tuned", "15 times", tuned >= 15, f"{tuned:.1f} times (as installed {ratio:.1f})")
+    if "memory" in parts:
+        ours, theirs = (find(parts["memory"], "name", name)["peak_rss_bytes"] for name in ("lemur, p = q = 100", "dedup, p = q = 100"))
+        add("peak memory against PyTorch with dedup, batch of 2048, p = q = 100 %", "at most 1/4", ours <= theirs / 4, f"{ours / 1e6:.0f} of {theirs / 1e6:.0f} MB")
+    if "step" in parts:
+        row = find(parts["step"], "variant", "100 %, histories of 1000")
+        add("share of the measured float32 peak, p = q = 100 %", "45 %", row["share_of_roof"] >= 0.45, f"{100 * row['share_of_roof']:.0f} %")
+        for share in (100, 20):
+            long, short = (find(parts["step"], "variant", f"{share} %, histories of {n}")["median_ms"] for n in (1000, 50))
+            add(f"histories of 1000 against 50, p = q = {share} %", "at most 1.25", long / short <= 1.25, f"{long / short:.2f}")
+    if "bank" in parts:
+        rows_of = [line for line in parts["bank"] if "ids of" in line["case"]]
+        for line in rows_of:
+            if line["variant"] == "find and gather":
+                add(f"bank, {line['case']}", "0.4 ms", line["median_ms"] <= 0.4, f"{line['median_ms']:.3f} ms")
+        rate = find(rows_of, "variant", "gather")
+        rate = next(line for line in rows_of if line["variant"] == "gather")["items_per_second"]
+        add("rows gathered a second, one thread, cached", "10 M", rate >= 10e6, number(rate))
+    if "ingest" in parts:
+        rate = next(line for line in parts["ingest"] if line["variant"] == "1 threads")["items_per_second"]
+        add("events with texts ingested a second and core", "100 k", rate >= 1e5, number(rate))
+    return table(["what", "target", "measured", ""], rows) + "\n"
+
+
+INTRODUCTION = """# Performance
+
+Written by `bench/write_results.py`; do not edit. {cores} cores, {processor}. Times are medians of steps taken in turns in one run: only their ratios mean something
+on another machine. The roof is what this machine gave at most just before: float32 products that stay in the first cache, and memory read by all threads.
+The workload of the step is described in `bench/step_workload.h`; PyTorch's side, `bench/pytorch/`, is the same model, padded, and has the same loss and
+gradients from the same weights, which is checked before anything is timed.
+
+"""
+HEADINGS = {
+    "pytorch": "## A training step against PyTorch\n\n`bench/pytorch/compare.py`. The allocator is tuned for PyTorch where not said otherwise: no memory maps for large blocks, no trimming.\n",
+    "memory": "## Memory at a large batch\n\n`bench/pytorch/compare.py --batch 2048 --only dedup`\n",
+    "step": "## A training step by its parts\n\n`lemur bench step`\n",
+    "kernels": "## Kernels\n\n`lemur bench kernels`\n",
+    "bank": "## Bank and tables\n\n`lemur bench bank`\n",
+    "loader": "## Loader\n\n`lemur bench loader`\n",
+    "ingest": "## Before the model\n\n`lemur bench ingest`\n",
+    "scaling": "## Scaling\n\n`lemur bench scaling`: p = q = 20 %, one size grown at a time.\n",
+}
+
+
+def processor():
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return "unknown processor"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--keep", type=Path)
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = (arguments.keep or Path(scratch)).absolute()
+        folder.mkdir(parents=True, exist_ok=True)
+        parts = {name: measure(name, folder) for name in PARTS if name in arguments.only}
+    text = INTRODUCTION.format(cores=os.cpu_count(), processor=processor()) + "## Targets\n\n" + targets(parts)
+    for name, heading in HEADINGS.items():
+        if name in parts:
+            text += heading + "\n" + (compared(parts[name]) if name in ("pytorch", "memory") else tables(parts[name]))
+    (ROOT / "docs/performance.md").write_text(text.rstrip() + "\n")
+
+
+if __name__ == "__main__":
+    main()
