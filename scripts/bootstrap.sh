@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the project needs (Debian packages, the pinned DuckDB) and builds build/lemur. Safe to run again.
-#   scripts/bootstrap.sh [--no-build]
+#   scripts/bootstrap.sh [--no-build] [--with-pytorch]
+#     --with-pytorch   also PyTorch, which bench/pytorch compares with
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -8,9 +9,17 @@ packages=(
   build-essential cmake ninja-build ccache git ca-certificates pkg-config npm
   clang clang-format clang-tidy libclang-rt-dev python3
   libtorch-dev libopenblas0-openmp libtcmalloc-minimal4 libicu-dev libtomlplusplus-dev libcli11-dev libspdlog-dev
-  libfmt-dev nlohmann-json3-dev robin-map-dev libxxhash-dev libzstd-dev libgtest-dev libbenchmark-dev
+  libfmt-dev nlohmann-json3-dev robin-map-dev libxxhash-dev libzstd-dev libgtest-dev
   libjpeg62-turbo-dev libpng-dev libwebp-dev
 )
+build=yes
+for argument in "$@"; do
+  case $argument in
+    --no-build) build=no ;;
+    --with-pytorch) packages+=(python3-torch) ;;
+    *) echo "bootstrap: unknown argument $argument" >&2; exit 2 ;;
+  esac
+done
 sudo=""
 [ "$(id -u)" = 0 ] || sudo="sudo"
 
@@ -49,7 +58,7 @@ if [ ! -e "$duckdb/libduckdb.so" ] || [ ! -e "$duckdb/duckdb.h" ]; then
   rm -rf "$scratch"
 fi
 
-[ "${1:-}" = "--no-build" ] && exit 0
+[ $build = no ] && exit 0
 cmake --preset release
 cmake --build build -j2
 echo "bootstrap: ready; try build/lemur --help"

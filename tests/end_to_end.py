@@ -103,6 +103,15 @@ def kill_and_resume(command, run_folder, reference, whole_seconds, kills, seed):
     assert digest(last_checkpoint(run_folder)) == digest(reference), "a killed and resumed run differs from the uninterrupted one"
 
 
+def check_bench(lemur):
+    """Every line of a bench is JSON; where it was timed, its numbers are there."""
+    lines = [json.loads(line) for line in run(lemur, "bench", "step", "bank", "--rounds", "1", "--json").stdout.splitlines()]
+    timed = [line for line in lines if "variant" in line]
+    assert {line["bench"] for line in timed} == {"step", "bank"}, lines
+    assert all(0 < line["low_ms"] <= line["median_ms"] <= line["high_ms"] and line["ratio"] > 0 for line in timed), timed
+    run(lemur, "bench", "nonsense", code=2)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--lemur", default=str(Path(__file__).resolve().parent.parent / "build/lemur"))
@@ -139,6 +148,8 @@ def main():
         run(*export, code=2)  # nothing is overwritten
         run(lemur, "ingest", "--config", world / "nothing.toml", "--store", store, code=2)
         print(f"raw files to predictions: {rows} test rows, AUC {metrics['auc']:.4f}, training {seconds:.0f} s")
+
+        check_bench(lemur)
 
         resumable = [*command]
         resumable[resumable.index(work / "whole")] = work / "killed"

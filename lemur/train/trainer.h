@@ -32,7 +32,7 @@ struct TrainingResult {
 };
 
 /// Trains until the options' epochs, max_steps or patience end it, or `stop` is set. A resumed run
-/// ends bit-identical to an uninterrupted one (same machine, same threads). Throws InvalidArgument
+/// ends bit-identical to an uninterrupted one on the same machine. Throws InvalidArgument
 /// when the run folder's state and `resume` do not fit, DataError when the data or the loss is bad.
 TrainingResult train(const Options& options, const SampleStore& store,
                      const TrainerOptions& trainer_options);
