@@ -68,28 +68,55 @@ LEMUR_INLINE void multiply_panel(int64_t m, int64_t k, MatrixView<T> a, const T*
   if constexpr (kRows > 1) multiply_panel<T, kRows / 2>(m, k, a, panel, to);
 }
 
+/// Copies B [k, columns] to rows of a panel, zeros behind.
 template <typename T>
-using PanelKernel = void (*)(int64_t, int64_t, const MatrixView<T>&, const T*, const Target<T>&);
+LEMUR_INLINE void pack(int64_t k, const MatrixView<T>& b, int64_t columns, T* panel) {
+  if (b.column == 1 && columns == kPanel<T>) {
+    for (int64_t j = 0; j < k; ++j) {
+      Vec<T> left, right;
+      simd::load(left, b.data + j * b.row);
+      simd::load(right, b.data + j * b.row + kLanes<T>);
+      simd::store(panel + j * kPanel<T>, left);
+      simd::store(panel + j * kPanel<T> + kLanes<T>, right);
+    }
+    return;
+  }
+  for (int64_t c = 0; c < kPanel<T>; ++c)
+    for (int64_t j = 0; j < k; ++j)
+      panel[j * kPanel<T> + c] = c < columns ? b.data[j * b.row + c * b.column] : T(0);
+}
+
+/// One panel of C, from the columns of B that it takes. `panel` has room for k * kPanel values.
+template <typename T, int kRows>
+LEMUR_INLINE void multiply_columns(int64_t m, int64_t k, const MatrixView<T>& a,
+                                   const MatrixView<T>& b, T* panel, const Target<T>& to) {
+  pack(k, b, to.columns, panel);
+  multiply_panel<T, kRows>(m, k, a, panel, to);
+}
+
+template <typename T>
+using PanelKernel = void (*)(int64_t, int64_t, const MatrixView<T>&, const MatrixView<T>&, T*,
+                             const Target<T>&);
 
 // Rows such that the sums stay in registers: 32 of 64 bytes, 16 of 32, 16 of 16.
 template <typename T>
 LEMUR_TARGET("x86-64-v4")
-void multiply_v4(int64_t m, int64_t k, const MatrixView<T>& a, const T* panel,
+void multiply_v4(int64_t m, int64_t k, const MatrixView<T>& a, const MatrixView<T>& b, T* panel,
                  const Target<T>& to) {
-  multiply_panel<T, 12>(m, k, a, panel, to);
+  multiply_columns<T, 12>(m, k, a, b, panel, to);
 }
 
 template <typename T>
 LEMUR_TARGET("x86-64-v3")
-void multiply_v3(int64_t m, int64_t k, const MatrixView<T>& a, const T* panel,
+void multiply_v3(int64_t m, int64_t k, const MatrixView<T>& a, const MatrixView<T>& b, T* panel,
                  const Target<T>& to) {
-  multiply_panel<T, 3>(m, k, a, panel, to);
+  multiply_columns<T, 3>(m, k, a, b, panel, to);
 }
 
 template <typename T>
-void multiply_portable(int64_t m, int64_t k, const MatrixView<T>& a, const T* panel,
-                       const Target<T>& to) {
-  multiply_panel<T, 1>(m, k, a, panel, to);
+void multiply_portable(int64_t m, int64_t k, const MatrixView<T>& a, const MatrixView<T>& b,
+                       T* panel, const Target<T>& to) {
+  multiply_columns<T, 1>(m, k, a, b, panel, to);
 }
 
 template <typename T>
@@ -103,21 +130,6 @@ PanelKernel<T> choose_kernel() {
   return multiply_portable<T>;
 }
 
-/// Copies B [k, columns] to rows of a panel, zeros behind.
-template <typename T>
-void pack(int64_t k, int64_t columns, const MatrixView<T>& b, T* panel) {
-  if (b.column == 1) {
-    for (int64_t j = 0; j < k; ++j) {
-      std::copy_n(b.data + j * b.row, columns, panel + j * kPanel<T>);
-      std::fill(panel + j * kPanel<T> + columns, panel + (j + 1) * kPanel<T>, T(0));
-    }
-    return;
-  }
-  for (int64_t c = 0; c < kPanel<T>; ++c)
-    for (int64_t j = 0; j < k; ++j)
-      panel[j * kPanel<T> + c] = c < columns ? b.data[j * b.row + c * b.column] : T(0);
-}
-
 }  // namespace
 
 template <typename T>
@@ -127,8 +139,8 @@ void multiply(int64_t m, int64_t n, int64_t k, const MatrixView<T>& a, const Mat
   T* panel = thread_buffer<T, MatrixView<T>>(k * kPanel<T>);
   for (int64_t first = 0; first < n; first += kPanel<T>) {
     const int64_t columns = std::min(kPanel<T>, n - first);
-    pack(k, columns, {b.data + first * b.column, b.row, b.column}, panel);
-    kernel(m, k, a, panel, {c + first, c_stride, columns, add});
+    kernel(m, k, a, {b.data + first * b.column, b.row, b.column}, panel,
+           {c + first, c_stride, columns, add});
   }
 }
 

@@ -1,13 +1,17 @@
 #include "lemur/kernels/ragged_attention.h"
 
+#include <ATen/Dispatch.h>
+#include <ATen/Parallel.h>
 #include <torch/torch.h>
 
 #include <algorithm>
 #include <vector>
 
 #include "lemur/base/error.h"
+#include "lemur/kernels/ragged_rows.h"
 #include "lemur/kernels/row_check.h"
 #include "lemur/kernels/row_functions.h"
+#include "lemur/kernels/scratch.h"
 #include "lemur/kernels/simd.h"
 
 namespace lemur {
@@ -17,216 +21,201 @@ using torch::Tensor;
 
 constexpr const char* kWhere = "ragged_attention";
 
-/// Offsets and the three columns of every element, int64, contiguous, checked.
-struct Indices {
-  Tensor offsets, document, gap, action;
+/// The elements of a sample that are not left out.
+struct Present {
+  std::vector<int64_t> elements, documents;
+  const int64_t *gap, *action;  // of all elements
 
-  const int64_t* data(Tensor Indices::*part) const { return (this->*part).data_ptr<int64_t>(); }
+  size_t size() const { return elements.size(); }
+  int64_t gap_of(size_t j) const { return gap[elements[j]]; }
+  int64_t action_of(size_t j) const { return action[elements[j]]; }
 };
 
-/// Scores, weights or gradients of the three parts, rows of `columns` values.
-template <typename T>
-struct Parts {
-  T *document, *gap, *action;
-  int64_t document_columns, gap_columns, action_columns;
-
-  Parts(const Tensor& d, const Tensor& g, const Tensor& a)
-      : document(d.data_ptr<T>()),
-        gap(g.data_ptr<T>()),
-        action(a.data_ptr<T>()),
-        document_columns(d.size(1)),
-        gap_columns(g.size(1)),
-        action_columns(a.size(1)) {}
-
-  /// Moves on to sample `b`.
-  Parts row(int64_t b) const {
-    Parts moved = *this;
-    moved.document += b * document_columns;
-    moved.gap += b * gap_columns;
-    moved.action += b * action_columns;
-    return moved;
-  }
-};
-
-/// Calls body(b, present, values): the elements of sample b that are not missing, and room for two
-/// padded rows of that many values. Every sample writes an output of its own.
+/// Calls body(sample, its elements, room for as many values, padded).
 template <typename T, typename Body>
-void for_each_sample(const Indices& indices, const Body& body) {
-  const int64_t *offsets = indices.data(&Indices::offsets),
-                *document = indices.data(&Indices::document);
-  at::parallel_for(0, indices.offsets.numel() - 1, 16, [&](int64_t begin, int64_t end) {
-    std::vector<int64_t> present;
-    std::vector<T> values;
-    for (int64_t b = begin; b < end; ++b) {
-      present.clear();
-      for (int64_t m = offsets[b]; m < offsets[b + 1]; ++m)
-        if (document[m] >= 0) present.push_back(m);
-      if (present.empty()) continue;
-      values.resize(2 * static_cast<size_t>(simd::padded<T>(std::ssize(present))));
-      body(b, present, values);
+void for_each_sample(const RaggedElements& all, const Body& body) {
+  const auto *begin = all.offsets.data_ptr<int64_t>(), *document = all.document.data_ptr<int64_t>();
+  at::parallel_for(0, all.offsets.numel() - 1, 4, [&](int64_t from, int64_t to) {
+    Present present{.gap = all.gap.data_ptr<int64_t>(), .action = all.action.data_ptr<int64_t>()};
+    for (int64_t b = from; b < to; ++b) {
+      present.elements.clear();
+      present.documents.clear();
+      for (int64_t m = begin[b]; m < begin[b + 1]; ++m)
+        if (document[m] >= 0)
+          present.elements.push_back(m), present.documents.push_back(document[m]);
+      if (present.size() == 0) continue;
+      body(b, present, thread_buffer<T, Present>(simd::padded<T>(std::ssize(present.elements))));
     }
   });
 }
 
-/// Writes the probabilities of the elements `present` of one sample.
+/// Pointers to the rows of a tensor [B, columns].
 template <typename T>
-void probabilities(const Parts<T>& scores, const Indices& indices,
-                   const std::vector<int64_t>& present, T* result) {
-  const int64_t *document = indices.data(&Indices::document), *gap = indices.data(&Indices::gap),
-                *action = indices.data(&Indices::action);
-  for (size_t j = 0; j < present.size(); ++j) {
-    const int64_t m = present[j];
-    result[j] = scores.document[document[m]] + scores.gap[gap[m]] + scores.action[action[m]];
-  }
-  softmax_rows({1, std::ssize(present)}, 0, result);
-}
+struct SampleRows {
+  T* data;
+  int64_t columns;
 
-/// Adds values[j] to the columns of element j.
-template <typename T>
-void scatter(const T* values, const Indices& indices, const std::vector<int64_t>& present,
-             const Parts<T>& sums) {
-  const int64_t *document = indices.data(&Indices::document), *gap = indices.data(&Indices::gap),
-                *action = indices.data(&Indices::action);
-  for (size_t j = 0; j < present.size(); ++j) {
-    const int64_t m = present[j];
-    sums.document[document[m]] += values[j];
-    sums.gap[gap[m]] += values[j];
-    sums.action[action[m]] += values[j];
-  }
-}
-
-template <typename T>
-void forward_cpu(const Parts<T>& scores, const Indices& indices, const Parts<T>& weights) {
-  for_each_sample<T>(indices, [&](int64_t b, const auto& present, auto& values) {
-    probabilities(scores.row(b), indices, present, values.data());
-    scatter(values.data(), indices, present, weights.row(b));
-  });
-}
-
-/// ds_j = p_j (dp_j - sum_k p_k dp_k), where dp_j is the sum of the weights' gradients.
-template <typename T>
-void backward_cpu(const Parts<T>& scores, const Parts<T>& grad_weights, const Indices& indices,
-                  const Parts<T>& grad_scores) {
-  const int64_t *document = indices.data(&Indices::document), *gap = indices.data(&Indices::gap),
-                *action = indices.data(&Indices::action);
-  for_each_sample<T>(indices, [&](int64_t b, const auto& present, auto& values) {
-    T *p = values.data(), *ds = p + simd::padded<T>(std::ssize(present));
-    probabilities(scores.row(b), indices, present, p);
-    const Parts<T> gradient = grad_weights.row(b);
-    T mean = 0;
-    for (size_t j = 0; j < present.size(); ++j) {
-      const int64_t m = present[j];
-      ds[j] = gradient.document[document[m]] + gradient.gap[gap[m]] + gradient.action[action[m]];
-      mean += p[j] * ds[j];
-    }
-    for (size_t j = 0; j < present.size(); ++j) ds[j] = p[j] * (ds[j] - mean);
-    scatter(ds, indices, present, grad_scores.row(b));
-  });
-}
+  explicit SampleRows(const Tensor& x) : data(x.data_ptr<T>()), columns(x.size(1)) {}
+  T* operator[](int64_t b) const { return data + b * columns; }
+};
 
 class RaggedAttention : public torch::autograd::Function<RaggedAttention> {
  public:
   static torch::autograd::variable_list forward(torch::autograd::AutogradContext* context,
-                                                const Tensor& scores_document,
-                                                const Tensor& scores_gap,
+                                                const Tensor& query, const Tensor& keys,
+                                                const Tensor& values, const Tensor& scores_gap,
                                                 const Tensor& scores_action, const Tensor& offsets,
                                                 const Tensor& document, const Tensor& gap,
                                                 const Tensor& action) {
-    const Tensor sd = scores_document.contiguous(), sg = scores_gap.contiguous(),
-                 sa = scores_action.contiguous();
-    const Indices indices{offsets, document, gap, action};
-    const Tensor wd = torch::zeros_like(sd), wg = torch::zeros_like(sg), wa = torch::zeros_like(sa);
-    AT_DISPATCH_FLOATING_TYPES(sd.scalar_type(), kWhere, [&] {
-      forward_cpu(Parts<scalar_t>(sd, sg, sa), indices, Parts<scalar_t>(wd, wg, wa));
+    const Tensor attended = torch::zeros_like(query), gaps = torch::zeros_like(scores_gap),
+                 actions = torch::zeros_like(scores_action),
+                 probabilities = torch::zeros({document.numel()}, query.options());
+    AT_DISPATCH_FLOATING_TYPES(query.scalar_type(), kWhere, [&] {
+      using T = scalar_t;
+      const RowTable<T> key_rows = row_table<T>(keys), value_rows = row_table<T>(values);
+      const SampleRows<T> q(query), sg(scores_gap), sa(scores_action), result(attended), wg(gaps),
+          wa(actions);
+      T* kept = probabilities.data_ptr<T>();
+      for_each_sample<T>({offsets, document, gap, action},
+                         [&](int64_t b, const Present& present, T* p) {
+                           row_dots(q[b], key_rows, present.documents, p);
+                           for (size_t j = 0; j < present.size(); ++j)
+                             p[j] += sg[b][present.gap_of(j)] + sa[b][present.action_of(j)];
+                           softmax_rows({1, std::ssize(present.elements)}, 0, p);
+                           row_sum(p, value_rows, present.documents, result[b]);
+                           for (size_t j = 0; j < present.size(); ++j) {
+                             wg[b][present.gap_of(j)] += p[j];
+                             wa[b][present.action_of(j)] += p[j];
+                             kept[present.elements[j]] = p[j];
+                           }
+                         });
     });
-    context->save_for_backward({sd, sg, sa, offsets, document, gap, action});
-    return {wd, wg, wa};
+    context->save_for_backward(
+        {query, keys, values, offsets, document, gap, action, probabilities});
+    context->saved_data["gaps"] = scores_gap.size(1);
+    context->saved_data["actions"] = scores_action.size(1);
+    return {attended, gaps, actions};
   }
 
+  /// ds_j = p_j (dp_j - sum_k p_k dp_k), where dp_j = dc . value_j + dgap_j + daction_j.
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::variable_list gradients) {
     const auto saved = context->get_saved_variables();
-    const Indices indices{saved[3], saved[4], saved[5], saved[6]};
-    Tensor given[3], result[3];
-    for (int part = 0; part < 3; ++part) {
-      given[part] =
-          gradients[part].defined() ? gradients[part].contiguous() : torch::zeros_like(saved[part]);
-      result[part] = torch::zeros_like(saved[part]);
-    }
-    AT_DISPATCH_FLOATING_TYPES(saved[0].scalar_type(), kWhere, [&] {
-      backward_cpu(Parts<scalar_t>(saved[0], saved[1], saved[2]),
-                   Parts<scalar_t>(given[0], given[1], given[2]), indices,
-                   Parts<scalar_t>(result[0], result[1], result[2]));
+    const Tensor &query = saved[0], &keys = saved[1], &values = saved[2];
+    const RaggedElements all{saved[3], saved[4], saved[5], saved[6]};
+    const Tensor& probabilities = saved[7];
+    const auto given = [&](size_t i, int64_t columns) {
+      return gradients[i].defined() ? gradients[i].contiguous()
+                                    : torch::zeros({query.size(0), columns}, query.options());
+    };
+    const Tensor of_attended = given(0, query.size(1)),
+                 of_gaps = given(1, context->saved_data["gaps"].toInt()),
+                 of_actions = given(2, context->saved_data["actions"].toInt());
+    const Tensor grad_query = torch::zeros_like(query), grad_gap = torch::zeros_like(of_gaps),
+                 grad_action = torch::zeros_like(of_actions),
+                 grad_scores = torch::zeros_like(probabilities);
+    AT_DISPATCH_FLOATING_TYPES(query.scalar_type(), kWhere, [&] {
+      using T = scalar_t;
+      const RowTable<T> key_rows = row_table<T>(keys), value_rows = row_table<T>(values);
+      const SampleRows<T> dc(of_attended), dwg(of_gaps), dwa(of_actions), dq(grad_query),
+          dsg(grad_gap), dsa(grad_action);
+      const T* p = probabilities.data_ptr<T>();
+      T* kept = grad_scores.data_ptr<T>();
+      for_each_sample<T>(all, [&](int64_t b, const Present& present, T* ds) {
+        row_dots(dc[b], value_rows, present.documents, ds);
+        T mean = 0;
+        for (size_t j = 0; j < present.size(); ++j) {
+          ds[j] += dwg[b][present.gap_of(j)] + dwa[b][present.action_of(j)];
+          mean += p[present.elements[j]] * ds[j];
+        }
+        for (size_t j = 0; j < present.size(); ++j) {
+          ds[j] = p[present.elements[j]] * (ds[j] - mean);
+          dsg[b][present.gap_of(j)] += ds[j];
+          dsa[b][present.action_of(j)] += ds[j];
+          kept[present.elements[j]] = ds[j];
+        }
+        row_sum(ds, key_rows, present.documents, dq[b]);
+      });
     });
-    return {result[0], result[1], result[2], Tensor(), Tensor(), Tensor(), Tensor()};
+    Tensor grad_keys, grad_values;
+    if (context->needs_input_grad(1) || context->needs_input_grad(2)) {
+      const RowUsers users(all.offsets, all.document, keys.size(0));
+      if (context->needs_input_grad(1)) grad_keys = users.sum(grad_scores, query);
+      if (context->needs_input_grad(2)) grad_values = users.sum(probabilities, of_attended);
+    }
+    return {grad_query, grad_keys, grad_values, grad_gap, grad_action,
+            Tensor(),   Tensor(),  Tensor(),    Tensor()};
   }
 };
 
 /// Checks shapes, types and ranges; returns the indices as the loops read them.
-Indices check(const Tensor& scores_document, const Tensor& scores_gap, const Tensor& scores_action,
-              const Tensor& offsets, const Tensor& document, const Tensor& gap,
-              const Tensor& action) {
-  for (const Tensor* scores : {&scores_document, &scores_gap, &scores_action})
-    if (scores->dim() != 2 || scores->size(0) != scores_document.size(0) ||
-        scores->scalar_type() != scores_document.scalar_type())
-      fail<InvalidArgument>(kWhere,
-                            "scores of documents, gaps and actions must be [B, columns] of one "
-                            "type; found shape {} beside {}",
-                            fmt::join(scores->sizes(), " x "),
-                            fmt::join(scores_document.sizes(), " x "));
-  if (offsets.numel() != scores_document.size(0) + 1)
-    fail<InvalidArgument>(kWhere, "{} offsets for {} samples", offsets.numel(),
-                          scores_document.size(0));
-  const int64_t total = document.numel();
-  return {checked_offsets(kWhere, offsets, total),
-          checked_index(kWhere, "document", document, total, -1, scores_document.size(1)),
-          checked_index(kWhere, "gap", gap, total, 0, scores_gap.size(1)),
-          checked_index(kWhere, "action", action, total, 0, scores_action.size(1))};
+RaggedElements check(const Tensor& query, const Tensor& keys, const Tensor& values,
+                     const Tensor& scores_gap, const Tensor& scores_action,
+                     const RaggedElements& elements) {
+  for (const Tensor* x : {&query, &keys, &values, &scores_gap, &scores_action})
+    if (x->dim() != 2 || x->scalar_type() != query.scalar_type())
+      fail<InvalidArgument>(kWhere, "shape {} beside {}; expected matrices of one type",
+                            fmt::join(x->sizes(), " x "), fmt::join(query.sizes(), " x "));
+  const int64_t samples = query.size(0), total = elements.document.numel();
+  if (keys.sizes() != values.sizes() || keys.size(1) != query.size(1) ||
+      scores_gap.size(0) != samples || scores_action.size(0) != samples)
+    fail<InvalidArgument>(
+        kWhere, "query {}, keys {}, values {}, scores of gaps {} and actions {} do not fit",
+        fmt::join(query.sizes(), " x "), fmt::join(keys.sizes(), " x "),
+        fmt::join(values.sizes(), " x "), fmt::join(scores_gap.sizes(), " x "),
+        fmt::join(scores_action.sizes(), " x "));
+  if (elements.offsets.numel() != samples + 1)
+    fail<InvalidArgument>(kWhere, "{} offsets for {} samples", elements.offsets.numel(), samples);
+  return {checked_offsets(kWhere, elements.offsets, total),
+          checked_index(kWhere, "document", elements.document, total, -1, keys.size(0)),
+          checked_index(kWhere, "gap", elements.gap, total, 0, scores_gap.size(1)),
+          checked_index(kWhere, "action", elements.action, total, 0, scores_action.size(1))};
 }
 
 }  // namespace
 
-RaggedWeights ragged_attention(const Tensor& scores_document, const Tensor& scores_gap,
-                               const Tensor& scores_action, const Tensor& offsets,
-                               const Tensor& document, const Tensor& gap, const Tensor& action) {
-  const auto type = scores_document.scalar_type();
-  if (!scores_document.is_cpu() || (type != torch::kFloat32 && type != torch::kFloat64))
-    return ragged_attention_reference(scores_document, scores_gap, scores_action, offsets, document,
-                                      gap, action);
-  const Indices indices =
-      check(scores_document, scores_gap, scores_action, offsets, document, gap, action);
-  const auto weights =
-      RaggedAttention::apply(scores_document, scores_gap, scores_action, indices.offsets,
-                             indices.document, indices.gap, indices.action);
-  return {weights[0], weights[1], weights[2]};
+RaggedAttended ragged_attention(const Tensor& query, const Tensor& keys, const Tensor& values,
+                                const Tensor& scores_gap, const Tensor& scores_action,
+                                const RaggedElements& elements) {
+  const auto type = query.scalar_type();
+  if (!query.is_cpu() || (type != torch::kFloat32 && type != torch::kFloat64))
+    return ragged_attention_reference(query, keys, values, scores_gap, scores_action, elements);
+  const RaggedElements all = check(query, keys, values, scores_gap, scores_action, elements);
+  const auto result = RaggedAttention::apply(query.contiguous(), with_contiguous_rows(keys),
+                                             with_contiguous_rows(values), scores_gap.contiguous(),
+                                             scores_action.contiguous(), all.offsets, all.document,
+                                             all.gap, all.action);
+  return {result[0], result[1], result[2]};
 }
 
-RaggedWeights ragged_attention_reference(const Tensor& scores_document, const Tensor& scores_gap,
-                                         const Tensor& scores_action, const Tensor& offsets,
-                                         const Tensor& document, const Tensor& gap,
-                                         const Tensor& action) {
-  const Indices indices =
-      check(scores_document, scores_gap, scores_action, offsets, document, gap, action);
-  const int64_t* begin = indices.data(&Indices::offsets);
-  std::vector<Tensor> rows[3];
-  for (int64_t b = 0; b < scores_document.size(0); ++b) {
-    const int64_t length = begin[b + 1] - begin[b];
-    const Tensor columns = indices.document.narrow(0, begin[b], length);
-    const Tensor present = (columns >= 0).nonzero().flatten();
-    const Tensor index[3] = {columns.index_select(0, present),
-                             indices.gap.narrow(0, begin[b], length).index_select(0, present),
-                             indices.action.narrow(0, begin[b], length).index_select(0, present)};
-    const Tensor* scores[3] = {&scores_document, &scores_gap, &scores_action};
-    Tensor sum = torch::zeros({present.numel()}, scores_document.options());
-    for (int part = 0; part < 3; ++part)
-      sum = sum + scores[part]->select(0, b).index_select(0, index[part]);
-    const Tensor p = sum.softmax(0);
-    for (int part = 0; part < 3; ++part)
-      rows[part].push_back(
-          torch::zeros({scores[part]->size(1)}, p.options()).index_add(0, index[part], p));
+RaggedAttended ragged_attention_reference(const Tensor& query, const Tensor& keys,
+                                          const Tensor& values, const Tensor& scores_gap,
+                                          const Tensor& scores_action,
+                                          const RaggedElements& elements) {
+  const RaggedElements all = check(query, keys, values, scores_gap, scores_action, elements);
+  const auto* begin = all.offsets.data_ptr<int64_t>();
+  std::vector<Tensor> attended = {query.narrow(0, 0, 0)}, gaps = {scores_gap.narrow(0, 0, 0)},
+                      actions = {scores_action.narrow(0, 0, 0)};
+  for (int64_t b = 0; b < query.size(0); ++b) {
+    const auto of_sample = [&](const Tensor& x) {
+      return x.narrow(0, begin[b], begin[b + 1] - begin[b]);
+    };
+    const Tensor present = (of_sample(all.document) >= 0).nonzero().flatten();
+    const Tensor document = of_sample(all.document).index_select(0, present),
+                 gap = of_sample(all.gap).index_select(0, present),
+                 action = of_sample(all.action).index_select(0, present);
+    const Tensor scores = keys.index_select(0, document).matmul(query[b]) +
+                          scores_gap[b].index_select(0, gap) +
+                          scores_action[b].index_select(0, action);
+    const Tensor p = scores.softmax(0);
+    attended.push_back(p.matmul(values.index_select(0, document)).unsqueeze(0));
+    const auto summed = [&](const Tensor& like, const Tensor& index) {
+      return torch::zeros({1, like.size(1)}, like.options()).index_add(1, index, p.unsqueeze(0));
+    };
+    gaps.push_back(summed(scores_gap, gap));
+    actions.push_back(summed(scores_action, action));
   }
-  if (scores_document.size(0) == 0) return {scores_document, scores_gap, scores_action};
-  return {torch::stack(rows[0]), torch::stack(rows[1]), torch::stack(rows[2])};
+  return {torch::cat(attended), torch::cat(gaps), torch::cat(actions)};
 }
 
 }  // namespace lemur

@@ -5,158 +5,165 @@
 
 #include "lemur/base/testing.h"
 #include "lemur/kernels/gradient_check.h"
+#include "lemur/kernels/ragged_rows.h"
 
 namespace lemur {
 namespace {
 
 using torch::Tensor;
 
+constexpr int64_t kWidth = 20;  // no whole number of vectors
+
 /// Histories of lengths 0, 1, 31, 32, 33, of which the last has missing documents only.
 struct Example {
-  Tensor scores_document, scores_gap, scores_action, offsets, document, gap, action;
+  Tensor query, keys, values, scores_gap, scores_action;
+  RaggedElements elements;
 
-  explicit Example(torch::Dtype type, int64_t columns = 11) {
+  explicit Example(torch::Dtype type, int64_t documents = 11) {
     torch::manual_seed(3);
     const std::vector<int64_t> lengths = {0, 1, 31, 32, 33, 90, 4};
     std::vector<int64_t> begin = {0};
     for (int64_t length : lengths) begin.push_back(begin.back() + length);
-    offsets = torch::tensor(begin, torch::kInt64);
     const int64_t samples = std::ssize(lengths), total = begin.back();
-    scores_document = torch::randn({samples, columns}, type).set_requires_grad(true);
-    scores_gap = torch::randn({samples, 5}, type).set_requires_grad(true);
-    scores_action = torch::randn({samples, 2}, type).set_requires_grad(true);
-    document = torch::randint(-1, columns, {total}, torch::kInt64);
-    document.narrow(0, total - 4, 4).fill_(-1);
-    gap = torch::randint(0, 5, {total}, torch::kInt64);
-    action = torch::randint(0, 2, {total}, torch::kInt64);
+    const auto random = [&](int64_t rows, int64_t columns) {
+      return torch::randn({rows, columns}, type).set_requires_grad(true);
+    };
+    query = random(samples, kWidth);
+    keys = random(documents, kWidth);
+    values = random(documents, kWidth);
+    scores_gap = random(samples, 5);
+    scores_action = random(samples, 2);
+    elements = {
+        torch::tensor(begin, torch::kInt64), torch::randint(-1, documents, {total}, torch::kInt64),
+        torch::randint(0, 5, {total}, torch::kInt64), torch::randint(0, 2, {total}, torch::kInt64)};
+    elements.document.narrow(0, total - 4, 4).fill_(-1);
   }
 
-  RaggedWeights run() const {
-    return ragged_attention(scores_document, scores_gap, scores_action, offsets, document, gap,
-                            action);
+  RaggedAttended run() const {
+    return ragged_attention(query, keys, values, scores_gap, scores_action, elements);
   }
-  RaggedWeights reference() const {
-    return ragged_attention_reference(scores_document, scores_gap, scores_action, offsets, document,
-                                      gap, action);
+  RaggedAttended reference() const {
+    return ragged_attention_reference(query, keys, values, scores_gap, scores_action, elements);
   }
-  std::vector<Tensor> scores() const { return {scores_document, scores_gap, scores_action}; }
+  std::vector<Tensor> inputs() const { return {query, keys, values, scores_gap, scores_action}; }
 };
 
-Tensor loss_of(const RaggedWeights& weights) {
-  return weighted_sum(torch::cat({weights.document, weights.gap, weights.action}, 1));
+std::vector<Tensor> parts_of(const RaggedAttended& attended) {
+  return {attended.documents, attended.gap, attended.action};
 }
 
-std::vector<Tensor> gradients(const Example& example, const RaggedWeights& weights) {
-  return torch::autograd::grad({loss_of(weights)}, example.scores());
+Tensor loss_of(const RaggedAttended& attended) {
+  return weighted_sum(torch::cat(parts_of(attended), 1));
+}
+
+/// Outputs and gradients.
+std::vector<Tensor> all_of(const Example& example, const RaggedAttended& attended) {
+  std::vector<Tensor> all = parts_of(attended);
+  for (const Tensor& gradient : torch::autograd::grad({loss_of(attended)}, example.inputs()))
+    all.push_back(gradient);
+  return all;
 }
 
 TEST(RaggedAttention, AgreesWithTheReference) {
   for (torch::Dtype type : {torch::kFloat32, torch::kFloat64}) {
-    const double limit = type == torch::kFloat32 ? 2e-6 : 1e-14;
+    const double limit = type == torch::kFloat32 ? 2e-5 : 1e-13;
     const Example example(type);
-    const RaggedWeights found = example.run(), expected = example.reference();
-    EXPECT_LT((found.document - expected.document).abs().max().item<double>(), limit);
-    EXPECT_LT((found.gap - expected.gap).abs().max().item<double>(), limit);
-    EXPECT_LT((found.action - expected.action).abs().max().item<double>(), limit);
-    const auto found_gradients = gradients(example, found);
-    const auto expected_gradients = gradients(example, expected);
-    for (size_t part = 0; part < 3; ++part)
-      EXPECT_LT((found_gradients[part] - expected_gradients[part]).abs().max().item<double>(),
-                limit);
+    const auto found = all_of(example, example.run()),
+               expected = all_of(example, example.reference());
+    for (size_t i = 0; i < found.size(); ++i)
+      EXPECT_LT((found[i] - expected[i]).abs().max().item<double>(), limit) << i;
   }
 }
 
 TEST(RaggedAttention, HasTheGradientOfFiniteDifferences) {
   const Example example(torch::kFloat64);
-  EXPECT_LT(gradient_error([&] { return loss_of(example.run()); }, example.scores()), 1e-6);
+  EXPECT_LT(gradient_error([&] { return loss_of(example.run()); }, example.inputs()), 1e-6);
 }
 
 TEST(RaggedAttention, HasTheGradientOfOnePartAlone) {
   const Example example(torch::kFloat64);
-  EXPECT_LT(gradient_error([&] { return weighted_sum(example.run().gap); }, example.scores()),
+  EXPECT_LT(gradient_error([&] { return weighted_sum(example.run().gap); },
+                           {example.query, example.keys, example.scores_gap}),
             1e-6);
 }
 
 /// The attended value of model.md 5 with every element written out.
 TEST(RaggedAttention, EqualsAttentionOverMaterialisedElements) {
   const Example example(torch::kFloat64);
-  const int64_t samples = example.offsets.numel() - 1, r = 6;
+  torch::NoGradGuard no_gradient;
   const auto options = torch::TensorOptions(torch::kFloat64);
-  const Tensor query = torch::randn({samples, r}, options);
-  const Tensor documents = torch::randn({11, r}, options), gaps = torch::randn({5, r}, options),
-               actions = torch::randn({2, r}, options);
-  const RaggedWeights weights = ragged_attention(
-      query.matmul(documents.t()), query.matmul(gaps.t()), query.matmul(actions.t()),
-      example.offsets, example.document, example.gap, example.action);
-  const Tensor found = weights.document.matmul(documents) + weights.gap.matmul(gaps) +
-                       weights.action.matmul(actions);
-  for (int64_t b = 0; b < samples; ++b) {
-    Tensor elements = torch::zeros({0, r}, options);
-    for (int64_t m = example.offsets[b].item<int64_t>(); m < example.offsets[b + 1].item<int64_t>();
-         ++m) {
-      const int64_t document = example.document[m].item<int64_t>();
+  const Tensor gaps = torch::randn({5, kWidth}, options),
+               actions = torch::randn({2, kWidth}, options);
+  const RaggedElements& elements = example.elements;
+  const RaggedAttended attended =
+      ragged_attention(example.query, example.keys, example.keys, example.query.matmul(gaps.t()),
+                       example.query.matmul(actions.t()), elements);
+  const Tensor found =
+      attended.documents + attended.gap.matmul(gaps) + attended.action.matmul(actions);
+  for (int64_t b = 0; b < example.query.size(0); ++b) {
+    Tensor rows = torch::zeros({0, kWidth}, options);
+    for (int64_t m = elements.offsets[b].item<int64_t>();
+         m < elements.offsets[b + 1].item<int64_t>(); ++m) {
+      const int64_t document = elements.document[m].item<int64_t>();
       if (document < 0) continue;
-      const Tensor element = documents[document] + gaps[example.gap[m].item<int64_t>()] +
-                             actions[example.action[m].item<int64_t>()];
-      elements = torch::cat({elements, element.unsqueeze(0)});
+      const Tensor row = example.keys[document] + gaps[elements.gap[m].item<int64_t>()] +
+                         actions[elements.action[m].item<int64_t>()];
+      rows = torch::cat({rows, row.unsqueeze(0)});
     }
-    const Tensor expected = elements.matmul(query[b]).softmax(0).matmul(elements);
+    const Tensor expected = rows.matmul(example.query[b]).softmax(0).matmul(rows);
     EXPECT_LT((found[b] - expected).abs().max().item<double>(), 1e-13) << "sample " << b;
   }
 }
 
 TEST(RaggedAttention, GivesZerosWithoutPresentElements) {
-  const RaggedWeights weights = Example(torch::kFloat32).run();
+  const RaggedAttended attended = Example(torch::kFloat32).run();
   for (int64_t b : {0, 6})
-    for (const Tensor& part : {weights.document, weights.gap, weights.action})
-      EXPECT_EQ(part[b].abs().sum().item<double>(), 0);
+    for (const Tensor& part : parts_of(attended)) EXPECT_EQ(part[b].abs().sum().item<double>(), 0);
 }
 
 TEST(RaggedAttention, TakesIndicesOf32Bits) {
   Example example(torch::kFloat32);
-  const Tensor expected = example.run().document;
-  example.document = example.document.to(torch::kInt32);
-  EXPECT_TRUE(torch::equal(example.run().document, expected));
+  const Tensor expected = example.run().documents;
+  example.elements.document = example.elements.document.to(torch::kInt32);
+  EXPECT_TRUE(torch::equal(example.run().documents, expected));
+}
+
+TEST(RaggedAttention, ReadsColumnsOfWiderRows) {
+  const Example example(torch::kFloat32);
+  const Tensor wide = torch::randn({11, 3 * kWidth});
+  const Tensor slice = wide.narrow(1, kWidth, kWidth);
+  const auto run = [&](const Tensor& rows) {
+    return ragged_attention(example.query, rows, rows, example.scores_gap, example.scores_action,
+                            example.elements)
+        .documents;
+  };
+  EXPECT_TRUE(torch::equal(run(slice), run(slice.contiguous())));
 }
 
 TEST(RaggedAttention, TakesNoSamplesAndNoDocuments) {
   const auto index = torch::empty({0}, torch::kInt64);
+  const Tensor no_rows = torch::zeros({0, 4});
   const auto none =
-      ragged_attention(torch::zeros({0, 0}), torch::zeros({0, 3}), torch::zeros({0, 2}),
-                       torch::zeros({1}, torch::kInt64), index, index, index);
+      ragged_attention(no_rows, no_rows, no_rows, torch::zeros({0, 3}), torch::zeros({0, 2}),
+                       {torch::zeros({1}, torch::kInt64), index, index, index});
   EXPECT_EQ(none.gap.size(0), 0);
-  const auto empty =
-      ragged_attention(torch::zeros({2, 0}), torch::zeros({2, 3}), torch::zeros({2, 2}),
-                       torch::zeros({3}, torch::kInt64), index, index, index);
+  const auto empty = ragged_attention(torch::zeros({2, 4}), no_rows, no_rows, torch::zeros({2, 3}),
+                                      torch::zeros({2, 2}),
+                                      {torch::zeros({3}, torch::kInt64), index, index, index});
   EXPECT_EQ(empty.gap.abs().sum().item<double>(), 0);
 }
 
 TEST(RaggedAttention, IsTheSameForAnyNumberOfThreads) {
   const Example example(torch::kFloat32, 40);
-  Example wide = example;
-  const int64_t copies = 12;
-  const int64_t total = example.document.numel();
-  std::vector<Tensor> offsets = {torch::zeros({1}, torch::kInt64)};
-  for (int64_t copy = 0; copy < copies; ++copy)
-    offsets.push_back(example.offsets.slice(0, 1) + copy * total);
-  wide.offsets = torch::cat(offsets);
-  for (auto part : {&Example::document, &Example::gap, &Example::action})
-    wide.*part = (example.*part).repeat({copies});
-  for (auto part : {&Example::scores_document, &Example::scores_gap, &Example::scores_action})
-    wide.*part = torch::randn_like((example.*part).repeat({copies, 1})).set_requires_grad(true);
   const int threads = at::get_num_threads();
-  at::set_num_threads(1);
-  const auto one = wide.run();
-  const auto one_gradients = gradients(wide, one);
-  at::set_num_threads(2);
-  const auto two = wide.run();
-  const auto two_gradients = gradients(wide, two);
+  std::vector<std::vector<Tensor>> results;
+  for (int count : {1, 2, 3}) {
+    at::set_num_threads(count);
+    results.push_back(all_of(example, example.run()));
+  }
   at::set_num_threads(threads);
-  EXPECT_TRUE(torch::equal(one.document, two.document));
-  EXPECT_TRUE(torch::equal(one.gap, two.gap));
-  EXPECT_TRUE(torch::equal(one.action, two.action));
-  for (size_t part = 0; part < 3; ++part)
-    EXPECT_TRUE(torch::equal(one_gradients[part], two_gradients[part]));
+  for (size_t i = 0; i < results[0].size(); ++i)
+    for (size_t r : {1, 2}) EXPECT_TRUE(torch::equal(results[0][i], results[r][i])) << i;
 }
 
 void expect_error(const Example& example, const std::string& part) {
@@ -165,20 +172,49 @@ void expect_error(const Example& example, const std::string& part) {
 
 TEST(RaggedAttention, NamesWhatIsWrong) {
   Example example(torch::kFloat32);
-  example.document[5] = 11;
+  example.elements.document[5] = 11;
   expect_error(example, "document is 11 at element 5; expected -1 to 10");
   example = Example(torch::kFloat32);
-  example.gap[0] = -1;
+  example.elements.gap[0] = -1;
   expect_error(example, "gap is -1 at element 0; expected 0 to 4");
   example = Example(torch::kFloat32);
-  example.action = example.action.slice(0, 1);
+  example.elements.action = example.elements.action.slice(0, 1);
   expect_error(example, "action must be");
   example = Example(torch::kFloat32);
-  example.offsets = example.offsets.slice(0, 1);
+  example.elements.offsets = example.elements.offsets.slice(0, 1);
   expect_error(example, "7 offsets for 7 samples");
   example = Example(torch::kFloat32);
   example.scores_gap = torch::zeros({2, 5});
   expect_error(example, "2 x 5");
+}
+
+TEST(RaggedDots, AgreesWithTheReferenceAndFiniteDifferences) {
+  for (torch::Dtype type : {torch::kFloat32, torch::kFloat64}) {
+    const Example x(type);
+    const std::vector<Tensor> inputs = {x.query, x.keys};
+    const auto all = [&](const Tensor& dots) {
+      std::vector<Tensor> result = torch::autograd::grad({weighted_sum(dots)}, inputs);
+      result.push_back(dots);
+      return result;
+    };
+    const auto& [offsets, document, gap, action] = x.elements;
+    const auto found = all(ragged_dots(x.query, x.keys, offsets, document)),
+               expected = all(ragged_dots_reference(x.query, x.keys, offsets, document));
+    for (size_t i = 0; i < found.size(); ++i)
+      EXPECT_LT((found[i] - expected[i]).abs().max().item<double>(),
+                type == torch::kFloat32 ? 2e-5 : 1e-13);
+  }
+  const Example x(torch::kFloat64);
+  EXPECT_LT(gradient_error(
+                [&] {
+                  return weighted_sum(
+                      ragged_dots(x.query, x.keys, x.elements.offsets, x.elements.document));
+                },
+                {x.query, x.keys}),
+            1e-7);
+  lemur::expect_error<InvalidArgument>(
+      [&] { ragged_dots(x.query, x.keys, x.elements.offsets, x.elements.document + 100); },
+      "expected -1 to 10");
 }
 
 }  // namespace

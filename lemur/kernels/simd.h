@@ -24,10 +24,14 @@ struct VecOf;
 template <>
 struct VecOf<float> {
   typedef float type __attribute__((vector_size(64)));
+  typedef float half __attribute__((vector_size(32)));
+  typedef float quarter __attribute__((vector_size(16)));
 };
 template <>
 struct VecOf<double> {
   typedef double type __attribute__((vector_size(64)));
+  typedef double half __attribute__((vector_size(32)));
+  typedef double quarter __attribute__((vector_size(16)));
 };
 
 /// 64 bytes of T; arithmetic and comparison work lane by lane.
@@ -77,10 +81,19 @@ LEMUR_INLINE void for_vectors(int64_t width, const Body& body) {
   if (column < width) body(column, width - column);
 }
 
+/// Adds up the lanes, halves first.
 template <typename T>
 LEMUR_INLINE T sum(const Vec<T>& v) {
+  typename VecOf<T>::half low, high;
+  std::memcpy(&low, &v, sizeof low);
+  std::memcpy(&high, reinterpret_cast<const char*>(&v) + sizeof low, sizeof high);
+  low += high;
+  typename VecOf<T>::quarter first, second;
+  std::memcpy(&first, &low, sizeof first);
+  std::memcpy(&second, reinterpret_cast<const char*>(&low) + sizeof first, sizeof second);
+  first += second;
   T total = 0;
-  for (int64_t lane = 0; lane < kLanes<T>; ++lane) total += v[lane];
+  for (int64_t lane = 0; lane < kLanes<T> / 4; ++lane) total += first[lane];
   return total;
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "lemur/base/error.h"
+#include "lemur/kernels/ragged_rows.h"
 #include "lemur/model/bert_checkpoint.h"
 #include "lemur/model/image_patches.h"
 #include "lemur/nn/ragged_similarity.h"
@@ -245,11 +246,12 @@ RankingOutput RankingModelImpl::forward(const RankingInput& input) {
   if (has_content_ && has_queries_) groups.push_back(content[0] * content[1]);
 
   if (similarity_) {
-    torch::Tensor cosines =
-        product(normalize_rows(content[0]), normalize_rows(input.history_content).t());
+    const torch::Tensor targets = normalize_rows(content[0]),
+                        documents = normalize_rows(input.history_content);
     for (const RaggedHistory& history : input.content_histories)
-      groups.push_back(ragged_similarity(cosines, history.offsets, history.document,
-                                         options_.similarity_length));
+      groups.push_back(
+          ragged_similarity(ragged_dots(targets, documents, history.offsets, history.document),
+                            history.offsets, history.document, options_.similarity_length));
   }
 
   torch::Tensor features = torch::cat(groups, 1);

@@ -45,15 +45,14 @@ torch::Tensor HistoryDecoderLayerImpl::forward(
   for (int64_t h = 0; h < heads_; ++h) {
     const auto slice = [&](const torch::Tensor& x) { return x.narrow(1, h * width, width); };
     const torch::Tensor q = slice(scaled);
-    const RaggedWeights weights =
-        ragged_attention(product(q, slice(keys[0]).t()), product(q, slice(keys[1]).t()),
-                         product(q, slice(keys[2]).t()), history.offsets, history.document,
-                         history.gap, history.action);
-    heads.push_back(product(weights.document, slice(values[0])) +
-                    product(weights.gap, slice(values[1])) +
-                    product(weights.action, slice(values[2])));
+    const RaggedAttended attended =
+        ragged_attention(q, slice(keys[0]), slice(values[0]), product(q, slice(keys[1]).t()),
+                         product(q, slice(keys[2]).t()),
+                         {history.offsets, history.document, history.gap, history.action});
+    heads.push_back(attended.documents + product(attended.gap, slice(values[1])) +
+                    product(attended.action, slice(values[2])));
     // The weights of a sample sum to 1, or to 0 where it has no element.
-    if (h == 0) present = weights.action.detach().sum(1, /*keepdim=*/true) > 0.5;
+    if (h == 0) present = attended.action.detach().sum(1, /*keepdim=*/true) > 0.5;
   }
   const torch::Tensor context = torch::where(present, torch::cat(heads, 1), empty.unsqueeze(0));
   const torch::Tensor hidden = torch::gelu(ffn_input_(context_norm_(context)));

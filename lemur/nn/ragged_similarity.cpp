@@ -16,28 +16,28 @@ using torch::Tensor;
 
 constexpr const char* kWhere = "ragged_similarity";
 
-/// Returns the columns of sample b that are not missing, newest first.
+/// Returns the elements of sample b that are not missing, newest first.
 void newest_first(const int64_t* offsets, const int64_t* document, int64_t b,
-                  std::vector<int64_t>& columns) {
-  columns.clear();
+                  std::vector<int64_t>& elements) {
+  elements.clear();
   for (int64_t m = offsets[b + 1] - 1; m >= offsets[b]; --m)
-    if (document[m] >= 0) columns.push_back(document[m]);
+    if (document[m] >= 0) elements.push_back(m);
 }
 
-/// Fills `features` [2 * k + 3] of one sample and, in `order`, the largest k columns.
+/// Fills `features` [2 * k + 3] of one sample and, in `order`, the largest k elements.
 template <typename T>
-void forward_row(const T* cosines, const std::vector<int64_t>& columns, int64_t k, T* features,
+void forward_row(const T* cosines, const std::vector<int64_t>& elements, int64_t k, T* features,
                  std::vector<int64_t>& order) {
-  const int64_t count = std::ssize(columns), kept = std::min(k, count);
+  const int64_t count = std::ssize(elements), kept = std::min(k, count);
   T sum = 0;
-  for (int64_t column : columns) sum += cosines[column];
-  // Equal cosines are ordered by column: they give the same features, the gradient one place.
-  order = columns;
+  for (int64_t m : elements) sum += cosines[m];
+  // Equal cosines are ordered by element: they give the same features, the gradient one place.
+  order = elements;
   std::partial_sort(order.begin(), order.begin() + kept, order.end(), [&](int64_t a, int64_t b) {
     return cosines[a] != cosines[b] ? cosines[a] > cosines[b] : a < b;
   });
   for (int64_t i = 0; i < kept; ++i) {
-    features[i] = cosines[columns[static_cast<size_t>(i)]];
+    features[i] = cosines[elements[static_cast<size_t>(i)]];
     features[k + i] = cosines[order[static_cast<size_t>(i)]];
   }
   features[2 * k] = static_cast<T>(std::log1p(static_cast<double>(count)) / 8);
@@ -50,46 +50,43 @@ class RaggedSimilarity : public torch::autograd::Function<RaggedSimilarity> {
  public:
   static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& cosines,
                         const Tensor& offsets, const Tensor& document, int64_t k) {
-    const Tensor input = cosines.contiguous();
-    const int64_t samples = input.size(0);
-    const Tensor features = torch::zeros({samples, 2 * k + 3}, input.options());
+    const int64_t samples = offsets.numel() - 1;
+    const Tensor features = torch::zeros({samples, 2 * k + 3}, cosines.options());
     const Tensor largest = torch::full({samples, k}, -1, document.options());
     const auto *begin = offsets.data_ptr<int64_t>(), *index = document.data_ptr<int64_t>();
     auto* kept = largest.data_ptr<int64_t>();
-    AT_DISPATCH_FLOATING_TYPES(input.scalar_type(), kWhere, [&] {
-      const auto* values = input.data_ptr<scalar_t>();
+    AT_DISPATCH_FLOATING_TYPES(cosines.scalar_type(), kWhere, [&] {
+      const auto* values = cosines.data_ptr<scalar_t>();
       auto* result = features.data_ptr<scalar_t>();
       at::parallel_for(0, samples, 8, [&](int64_t from, int64_t to) {
-        std::vector<int64_t> columns, order;
+        std::vector<int64_t> elements, order;
         for (int64_t b = from; b < to; ++b) {
-          newest_first(begin, index, b, columns);
-          forward_row(values + b * input.size(1), columns, k, result + b * (2 * k + 3), order);
+          newest_first(begin, index, b, elements);
+          forward_row(values, elements, k, result + b * (2 * k + 3), order);
           std::copy_n(order.begin(), std::min(k, std::ssize(order)), kept + b * k);
         }
       });
     });
     context->save_for_backward({offsets, document, largest});
-    context->saved_data["columns"] = input.size(1);
     return features;
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::variable_list gradients) {
     const auto saved = context->get_saved_variables();
-    const Tensor gradient = gradients[0].contiguous();
-    const int64_t samples = gradient.size(0), width = context->saved_data["columns"].toInt();
+    const Tensor &offsets = saved[0], &document = saved[1], gradient = gradients[0].contiguous();
     const int64_t k = saved[2].size(1);
-    const Tensor result = torch::zeros({samples, width}, gradient.options());
-    const auto *begin = saved[0].data_ptr<int64_t>(), *index = saved[1].data_ptr<int64_t>(),
+    const Tensor result = torch::zeros({document.numel()}, gradient.options());
+    const auto *begin = offsets.data_ptr<int64_t>(), *index = document.data_ptr<int64_t>(),
                *largest = saved[2].data_ptr<int64_t>();
     AT_DISPATCH_FLOATING_TYPES(gradient.scalar_type(), kWhere, [&] {
       const auto* given = gradient.data_ptr<scalar_t>();
       auto* sums = result.data_ptr<scalar_t>();
-      at::parallel_for(0, samples, 8, [&](int64_t from, int64_t to) {
-        std::vector<int64_t> columns;
+      at::parallel_for(0, gradient.size(0), 8, [&](int64_t from, int64_t to) {
+        std::vector<int64_t> elements;
         for (int64_t b = from; b < to; ++b) {
-          newest_first(begin, index, b, columns);
-          backward_row(given + b * (2 * k + 3), columns, largest + b * k, k, sums + b * width);
+          newest_first(begin, index, b, elements);
+          backward_row(given + b * (2 * k + 3), elements, largest + b * k, k, sums);
         }
       });
     });
@@ -98,14 +95,14 @@ class RaggedSimilarity : public torch::autograd::Function<RaggedSimilarity> {
 
  private:
   template <typename T>
-  static void backward_row(const T* gradient, const std::vector<int64_t>& columns,
+  static void backward_row(const T* gradient, const std::vector<int64_t>& elements,
                            const int64_t* largest, int64_t k, T* result) {
-    const int64_t count = std::ssize(columns);
+    const int64_t count = std::ssize(elements);
     if (count == 0) return;
     const T of_mean = gradient[2 * k + 1] / static_cast<T>(count);
-    for (int64_t column : columns) result[column] += of_mean;
+    for (int64_t m : elements) result[m] += of_mean;
     for (int64_t i = 0; i < std::min(k, count); ++i) {
-      result[columns[static_cast<size_t>(i)]] += gradient[i];
+      result[elements[static_cast<size_t>(i)]] += gradient[i];
       result[largest[i]] += gradient[k + i];
     }
     result[largest[0]] += gradient[2 * k + 2];
@@ -118,11 +115,11 @@ struct Indices {
 
 Indices check(const Tensor& cosines, const Tensor& offsets, const Tensor& document, int64_t k) {
   if (k < 1) fail<InvalidArgument>(kWhere, "k is {}; expected at least 1", k);
-  if (cosines.dim() != 2 || offsets.numel() != cosines.size(0) + 1)
-    fail<InvalidArgument>(kWhere, "cosines of shape {} with {} offsets; expected [B, U] and B + 1",
-                          fmt::join(cosines.sizes(), " x "), offsets.numel());
+  if (cosines.dim() != 1 || cosines.numel() != document.numel())
+    fail<InvalidArgument>(kWhere, "cosines of shape [{}] for {} elements",
+                          fmt::join(cosines.sizes(), ", "), document.numel());
   return {checked_offsets(kWhere, offsets, document.numel()),
-          checked_index(kWhere, "document", document, document.numel(), -1, cosines.size(1))};
+          document.to(torch::kInt64).contiguous()};
 }
 
 }  // namespace
@@ -133,7 +130,7 @@ Tensor ragged_similarity(const Tensor& cosines, const Tensor& offsets, const Ten
   if (!cosines.is_cpu() || (type != torch::kFloat32 && type != torch::kFloat64))
     return ragged_similarity_reference(cosines, offsets, document, k);
   const Indices indices = check(cosines, offsets, document, k);
-  return RaggedSimilarity::apply(cosines, indices.offsets, indices.document, k);
+  return RaggedSimilarity::apply(cosines.contiguous(), indices.offsets, indices.document, k);
 }
 
 Tensor ragged_similarity_reference(const Tensor& cosines, const Tensor& offsets,
@@ -141,10 +138,10 @@ Tensor ragged_similarity_reference(const Tensor& cosines, const Tensor& offsets,
   const Indices indices = check(cosines, offsets, document, k);
   const auto* begin = indices.offsets.data_ptr<int64_t>();
   std::vector<Tensor> rows = {torch::zeros({0, ragged_similarity_width(k)}, cosines.options())};
-  for (int64_t b = 0; b < cosines.size(0); ++b) {
-    const Tensor slice = indices.document.narrow(0, begin[b], begin[b + 1] - begin[b]);
-    const Tensor columns = slice.index_select(0, (slice >= 0).nonzero().flatten()).flip(0);
-    const Tensor values = cosines.select(0, b).index_select(0, columns);
+  for (int64_t b = 0; b + 1 < indices.offsets.numel(); ++b) {
+    const int64_t length = begin[b + 1] - begin[b];
+    const Tensor present = (indices.document.narrow(0, begin[b], length) >= 0).nonzero().flatten();
+    const Tensor values = cosines.narrow(0, begin[b], length).index_select(0, present.flip(0));
     const int64_t count = values.numel(), kept = std::min(k, count);
     const Tensor sorted = std::get<0>(values.sort(-1, /*descending=*/true));
     const Tensor padding = torch::zeros({k - kept}, values.options());

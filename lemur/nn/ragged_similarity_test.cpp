@@ -11,7 +11,7 @@ namespace {
 
 using torch::Tensor;
 
-/// Histories of several lengths over 17 documents, a fifth of the elements missing.
+/// Histories of several lengths, a fifth of the elements missing.
 struct Example {
   Tensor cosines, offsets, document;
 
@@ -21,7 +21,7 @@ struct Example {
     std::vector<int64_t> begin = {0};
     for (int64_t length : lengths) begin.push_back(begin.back() + length);
     offsets = torch::tensor(begin, torch::kInt64);
-    cosines = (torch::rand({std::ssize(lengths), 17}, type) * 2 - 1).set_requires_grad(true);
+    cosines = (torch::rand({begin.back()}, type) * 2 - 1).set_requires_grad(true);
     document = torch::randint(0, 17, {begin.back()}, torch::kInt64);
     document.masked_fill_(torch::rand({begin.back()}) < 0.2, -1);
     document.narrow(0, begin[5], 3).fill_(-1);
@@ -29,7 +29,7 @@ struct Example {
 };
 
 TEST(RaggedSimilarity, ListsRecentThenLargestThenStatistics) {
-  const Tensor cosines = torch::tensor({0.5, -0.25, 0.75}).to(torch::kFloat64).unsqueeze(0);
+  const Tensor cosines = torch::tensor({0.75, 0.5, 9.0, -0.25, 0.5}, torch::kFloat64);
   const Tensor offsets = torch::tensor({0, 5}, torch::kInt64);
   const Tensor document = torch::tensor({2, 0, -1, 1, 0}, torch::kInt64);  // oldest first
   const Tensor expected = torch::tensor(
@@ -53,7 +53,6 @@ TEST(RaggedSimilarity, AgreesWithTheReference) {
       const Tensor gradient = torch::autograd::grad({weighted_sum(found)}, {x.cosines})[0];
       const Tensor reference = torch::autograd::grad({weighted_sum(expected)}, {x.cosines})[0];
       EXPECT_EQ(found.scalar_type(), type);
-      // A document that stands in a history several times has equal cosines, in any order.
       EXPECT_LT((gradient - reference).abs().max().item<double>(), 1e-5);
     }
 }
@@ -73,9 +72,8 @@ TEST(RaggedSimilarity, IsZeroWithoutDocuments) {
   const Tensor features = ragged_similarity(x.cosines, x.offsets, x.document, 4);
   for (int64_t b : {0, 5}) EXPECT_EQ(features[b].abs().sum().item<double>(), 0);
   const auto none = torch::empty({0}, torch::kInt64);
-  EXPECT_EQ(
-      ragged_similarity(torch::zeros({0, 0}), torch::zeros({1}, torch::kInt64), none, 4).sizes(),
-      torch::IntArrayRef({0, 11}));
+  EXPECT_EQ(ragged_similarity(torch::zeros({0}), torch::zeros({1}, torch::kInt64), none, 4).sizes(),
+            torch::IntArrayRef({0, 11}));
 }
 
 TEST(RaggedSimilarity, IsTheSameForAnyNumberOfThreads) {
@@ -97,13 +95,14 @@ TEST(RaggedSimilarity, IsTheSameForAnyNumberOfThreads) {
 
 TEST(RaggedSimilarity, NamesWhatIsWrong) {
   const Example x(torch::kFloat32);
-  const auto expect_error = [&](const Tensor& document, int64_t k, const std::string& part) {
+  const auto expect_error = [&](const Tensor& offsets, const Tensor& document, int64_t k,
+                                const std::string& part) {
     lemur::expect_error<InvalidArgument>(
-        [&] { ragged_similarity(x.cosines, x.offsets, document, k); }, part);
+        [&] { ragged_similarity(x.cosines, offsets, document, k); }, part);
   };
-  expect_error(x.document, 0, "k is 0");
-  expect_error(x.document + 100, 4, "expected -1 to 16");
-  expect_error(x.document.slice(0, 1), 4, "offsets go from 0");
+  expect_error(x.offsets, x.document, 0, "k is 0");
+  expect_error(x.offsets, x.document.slice(0, 1), 4, "cosines of shape [186] for 185 elements");
+  expect_error(x.offsets.slice(0, 2), x.document, 4, "offsets go from 1");
 }
 
 }  // namespace

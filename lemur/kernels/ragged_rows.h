@@ -1,0 +1,71 @@
+// Loops over rows of a shared table that a sample lists by index: read in place, on the calling
+// thread.
+#pragma once
+
+#include <torch/types.h>
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace lemur {
+
+/// Rows of `width` values, `stride` apart.
+template <typename T>
+struct RowTable {
+  const T* data;
+  int64_t width, stride;
+};
+
+/// The rows of a tensor [n, width] whose rows are contiguous.
+template <typename T>
+RowTable<T> row_table(const torch::Tensor& x) {
+  return {x.data_ptr<T>(), x.size(1), x.stride(0)};
+}
+
+/// Writes result[j] = vector . row index[j]. float or double.
+void row_dots(const float* vector, const RowTable<float>& rows, std::span<const int64_t> index,
+              float* result);
+void row_dots(const double* vector, const RowTable<double>& rows, std::span<const int64_t> index,
+              double* result);
+
+/// Writes result [width] = sum over j of weights[j] row index[j], in the order of j.
+void row_sum(const float* weights, const RowTable<float>& rows, std::span<const int64_t> index,
+             float* result);
+void row_sum(const double* weights, const RowTable<double>& rows, std::span<const int64_t> index,
+             double* result);
+
+/// Which elements list each row of a table, for the gradient of the rows.
+class RowUsers {
+ public:
+  /// `offsets` int64 [B + 1], `index` int64 [M]: the rows that the samples' elements list, below
+  /// `rows`; -1: none. Both contiguous.
+  RowUsers(const torch::Tensor& offsets, const torch::Tensor& index, int64_t rows);
+
+  /// Returns [rows, w]: of each row the sum of weights[m] vectors[sample of m] over the elements m
+  /// that list it, in their order. `weights` [M], contiguous, `vectors` [B, w].
+  torch::Tensor sum(const torch::Tensor& weights, const torch::Tensor& vectors) const;
+
+ private:
+  std::vector<int64_t> begin_;               // [rows + 1] into the others
+  std::vector<int64_t> elements_, samples_;  // of every row, ascending
+};
+
+/// Returns x, or a copy of it whose rows are contiguous.
+inline torch::Tensor with_contiguous_rows(const torch::Tensor& x) {
+  return x.size(1) <= 1 || x.stride(1) == 1 ? x : x.contiguous();
+}
+
+/// Returns the dots of each sample's vector with the rows that it lists: `vectors` [B, w], `rows`
+/// [U, w]; `offsets` int64 [B + 1]; `index` int64 or int32 [M]: row of each element, -1: none.
+/// Returns [M], 0 where there is none. Differentiable once in vectors and rows. On the CPU the
+/// result does not depend on the number of threads; other devices take ragged_dots_reference.
+/// Throws InvalidArgument where shapes do not fit or an index is out of range.
+torch::Tensor ragged_dots(const torch::Tensor& vectors, const torch::Tensor& rows,
+                          const torch::Tensor& offsets, const torch::Tensor& index);
+
+/// Gives the same as ragged_dots by LibTorch's operations.
+torch::Tensor ragged_dots_reference(const torch::Tensor& vectors, const torch::Tensor& rows,
+                                    const torch::Tensor& offsets, const torch::Tensor& index);
+
+}  // namespace lemur
