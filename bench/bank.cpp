@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <numeric>
 #include <random>
 
@@ -39,22 +40,30 @@ void fill(MemoryBank& bank, int64_t documents) {
 void bench_look_up(Report& report, int64_t documents) {
   MemoryBank bank(kWidth);
   fill(bank, documents);
-  constexpr size_t kIds = 1000;
-  const auto keys = draw<uint64_t>(kIds, static_cast<uint64_t>(documents), 1);
-  std::vector<int32_t> rows(kIds);
-  bank.find(keys, rows);
+  // Others in every call, so that no cache has them.
+  constexpr size_t kIds = 1000, kCalls = 400;
+  const auto keys = draw<uint64_t>(kIds * kCalls, static_cast<uint64_t>(documents), 1);
+  std::vector<int32_t> rows(kIds), known(keys.size());
+  bank.find(keys, known);
+  size_t call = 0;
+  const auto next = [&] { return kIds * (call++ % kCalls); };
   const double bytes = kIds * kWidth * (2 + 4);
-  report.alternate(
-      "bank", fmt::format("{} ids of {} documents, width {}", kIds, documents, kWidth),
-      {{.name = "find and gather",
-        .call =
-            [&] {
-              bank.find(keys, rows);
-              bank.gather(rows);
-            },
-        .bytes = bytes,
-        .items = kIds},
-       {.name = "gather", .call = [&] { bank.gather(rows); }, .bytes = bytes, .items = kIds}});
+  report.alternate("bank", fmt::format("{} ids of {} documents, width {}", kIds, documents, kWidth),
+                   {{.name = "find and gather",
+                     .call =
+                         [&] {
+                           bank.find(std::span(keys).subspan(next(), kIds), rows);
+                           bank.gather(rows);
+                         },
+                     .bytes = bytes,
+                     .items = kIds},
+                    {.name = "gather",
+                     .call = [&] { bank.gather(std::span(known).subspan(next(), kIds)); },
+                     .bytes = bytes,
+                     .items = kIds},
+                    {.name = "gather, the same ids again",
+                     .call = [&] { bank.gather(std::span(known).first(kIds)); },
+                     .items = kIds}});
 }
 
 void bench_table(Report& report, int64_t keys_in_use) {
@@ -63,21 +72,36 @@ void bench_table(Report& report, int64_t keys_in_use) {
   std::iota(keys.begin(), keys.end(), 0);
   std::vector<int32_t> rows(keys.size());
   table.find_or_admit(keys, 0, rows);
-  constexpr size_t kRows = 10000;
-  std::vector<int32_t> touched(kRows);
-  for (size_t i = 0; i < kRows; ++i) touched[i] = rows[i * rows.size() / kRows];
-  const auto some = draw<uint64_t>(kRows, static_cast<uint64_t>(keys_in_use), 2);
+  constexpr size_t kRows = 10000, kCalls = 50;
+  const auto some = draw<uint64_t>(kRows * kCalls, static_cast<uint64_t>(keys_in_use), 2);
+  std::vector<std::vector<int32_t>> touched(kCalls);  // distinct, other ones in every call
+  for (size_t c = 0; c < kCalls; ++c) {
+    auto& list = touched[c];
+    for (size_t i = 0; i < kRows; ++i) list.push_back(rows[some[c * kRows + i]]);
+    std::sort(list.begin(), list.end());
+    list.erase(std::unique(list.begin(), list.end()), list.end());
+  }
   const torch::Tensor gradient = torch::randn({kRows, 16});
+  size_t call = 0;
+  const auto next = [&] { return call++ % kCalls; };
   report.alternate("bank", fmt::format("{} of {} table rows, width 16", kRows, keys_in_use),
                    {{.name = "find",
-                     .call = [&] { table.find(some, std::span(rows).first(kRows)); },
+                     .call =
+                         [&] {
+                           table.find(std::span(some).subspan(next() * kRows, kRows),
+                                      std::span(rows).first(kRows));
+                         },
                      .items = kRows},
                     {.name = "gather",
-                     .call = [&] { table.gather(touched); },
+                     .call = [&] { table.gather(touched[next()]); },
                      .bytes = kRows * 16 * 8,
                      .items = kRows},
                     {.name = "row Adagrad",
-                     .call = [&] { table.apply(touched, gradient, {}); },
+                     .call =
+                         [&] {
+                           const auto& list = touched[next()];
+                           table.apply(list, gradient.narrow(0, 0, std::ssize(list)), {});
+                         },
                      .bytes = kRows * (16 * 12 + 8),
                      .items = kRows}});
 }

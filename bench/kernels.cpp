@@ -72,7 +72,7 @@ void blocks(Report& report, const Workload& work) {
                   work.mean_length, work.d, work.blocks),
       {{"packed_blocks", [&] { ours(false); }, 3 * flops, 3 * bytes, texts},
        {"packed_blocks, recomputing", [&] { ours(true); }, 3 * flops, 3 * bytes, texts},
-       {"LibTorch's operations", composed, 3 * flops, 3 * bytes, texts},
+       {"LibTorch's layers, our packed_attention", composed, 3 * flops, 3 * bytes, texts},
        {"packed_blocks, forward only", forward, flops, bytes, texts}});
 }
 

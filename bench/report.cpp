@@ -8,7 +8,7 @@
 #include <cstdio>
 #include <numeric>
 
-#include "lemur/kernels/matrix_product.h"
+#include "lemur/kernels/simd.h"
 
 namespace lemur {
 namespace {
@@ -26,20 +26,29 @@ double best_of_five(const std::function<double()>& rate) {
   return best;
 }
 
-/// Products of which everything stays in the first cache.
+constexpr int64_t kChains = 24;  // of multiply-adds, more than a processor has under way
+
+/// Keeps registers busy with multiply-adds; returns something that depends on all of them.
+LEMUR_MULTIVERSION float multiply_add(int64_t rounds) {
+  simd::Vec<float> values[kChains] = {}, factor = values[0] + 0.5f, shift = values[0] + 1.0f;
+  for (int64_t round = 0; round < rounds; ++round)
+    for (simd::Vec<float>& value : values) value = value * factor + shift;
+  simd::Vec<float> total{};
+  for (const simd::Vec<float>& value : values) total += value;
+  return simd::sum<float>(total);
+}
+
 double measure_gflops(int threads) {
-  constexpr int64_t kRows = 48, kColumns = 32, kInner = 128, kCalls = 20000;
+  constexpr int64_t kRounds = 4'000'000;
+  std::vector<float> results(static_cast<size_t>(threads));
   return best_of_five([&] {
     const double seconds = seconds_of([&] {
       at::parallel_for(0, threads, 1, [&](int64_t first, int64_t last) {
-        std::vector<float> a(kRows * kInner, 1), b(kInner * kColumns, 1), c(kRows * kColumns);
         for (int64_t thread = first; thread < last; ++thread)
-          for (int64_t call = 0; call < kCalls; ++call)
-            multiply<float>(kRows, kColumns, kInner, {a.data(), kInner}, {b.data(), kColumns},
-                            c.data(), kColumns, false);
+          results[static_cast<size_t>(thread)] = multiply_add(kRounds);
       });
     });
-    return 2e-9 * kRows * kColumns * kInner * kCalls * threads / seconds;
+    return 2e-9 * kChains * simd::kLanes<float> * kRounds * threads / seconds;
   });
 }
 

@@ -26,7 +26,7 @@ struct ReportOptions {
 
 /// What a machine gives at most, measured: the roof under which kernels run.
 struct Roof {
-  double gflops = 0;            ///< GFLOP/s of float32, everything in the first cache
+  double gflops = 0;            ///< GFLOP/s of float32 multiply-adds in registers
   double gigabytes_second = 0;  ///< read from memory
 
   /// Returns the least milliseconds of this work.

@@ -2,6 +2,8 @@
 // of bank and tables.
 #include <fmt/format.h>
 
+#include <chrono>
+
 #include "bench/benches.h"
 #include "bench/step_workload.h"
 
@@ -20,10 +22,11 @@ void grow(Report& report, const std::string& what, const std::vector<T>& sizes,
     bench.step();
     std::vector<double> per_sample;
     for (int round = 0; round < report.options().rounds; ++round) {
-      const StepTimes times = bench.step().times;
-      per_sample.push_back(
-          (times.encode + times.input + times.rank + times.backward + times.update) /
-          static_cast<double>(workload.batch));
+      const auto begin = std::chrono::steady_clock::now();
+      bench.step();
+      const std::chrono::duration<double, std::milli> took =
+          std::chrono::steady_clock::now() - begin;
+      per_sample.push_back(took.count() / static_cast<double>(workload.batch));
     }
     report.row("scaling", "one sample's share of a step, against " + what,
                {.name = fmt::format("{}", value), .items = 1}, spread_of(per_sample), first);

@@ -7,7 +7,7 @@ scripts/bootstrap.sh --with-pytorch
 scripts/lint.sh
 ctest --test-dir build --output-on-failure
 tests/end_to_end.py
-bench/pytorch/compare.py --rounds 1 --batch 32
+bench/pytorch/compare.py --rounds 1 --batch 32 --only padded dedup dedup-20
 if [ "${1:-}" = --long ]; then
   scripts/fuzz.sh 120
   scripts/sanitize.sh

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import resource
 import struct
 import sys
@@ -43,11 +44,10 @@ def padded(values, offsets, in_front=False):
 
 
 class Batch:
-    """What a data loader would hand over, padded; made before the clock starts."""
+    """What a data loader would hand over, padded."""
 
     def __init__(self, tensors, dedup):
         self.features = [tensors[f"feature_{f}.index"] for f in range(8)]
-        self.feature_values = [tensors[f"feature_{f}.values"] for f in range(8)]
         self.labels, self.requests, self.document_of, self.query_of = (tensors[key] for key in ("labels", "requests", "document_of", "query_of"))
         self.graph, self.documents_index = tensors["documents.graph"], tensors["documents.index"]
         self.documents, self.queries = self.texts(tensors, "documents"), self.texts(tensors, "queries")
@@ -69,23 +69,32 @@ class Batch:
 class Worker:
     def __init__(self, folder, dedup, share):
         self.dedup, self.share = dedup, share
-        files = sorted(folder.glob("batch_*.safetensors"), key=lambda path: int(path.stem.split("_")[1]))
-        self.batches = [Batch(load(path), dedup) for path in files]
+        self.files = sorted(folder.glob("batch_*.safetensors"), key=lambda path: int(path.stem.split("_")[1]))
         self.model = Ranker(load(folder / "weights.safetensors"))
         self.bank = load(folder / "bank.safetensors")["vectors"].half()
-        self.tables = nn.ModuleList()
-        for f in range(8):
-            rows = 1 + max(int(batch.features[f].max()) for batch in self.batches)
-            table = nn.Embedding(rows, self.batches[0].feature_values[f].shape[1], sparse=True)
-            with torch.no_grad():
-                for batch in self.batches:
-                    table.weight[batch.features[f]] = batch.feature_values[f]
-            self.tables.append(table)
+        self.tables = self.load_tables()
         matrices = [p for p in self.model.parameters() if p.dim() > 1]
         vectors = [p for p in self.model.parameters() if p.dim() == 1]
         self.dense = torch.optim.AdamW([{"params": matrices}, {"params": vectors, "weight_decay": 0}], lr=1e-3, foreach=True)
         self.sparse = torch.optim.Adagrad(self.tables.parameters(), lr=0.05)
-        self.steps = 0
+        self.steps, self.batch = 0, None
+
+    def load_tables(self):
+        """Embedding tables of the eight features, with lemur's first rows."""
+        uses = [load(path) for path in self.files]
+        tables = nn.ModuleList()
+        for f in range(8):
+            rows = 1 + max(int(use[f"feature_{f}.index"].max()) for use in uses)
+            table = nn.Embedding(rows, uses[0][f"feature_{f}.values"].shape[1], sparse=True)
+            with torch.no_grad():
+                for use in uses:
+                    table.weight[use[f"feature_{f}.index"]] = use[f"feature_{f}.values"]
+            tables.append(table)
+        return tables
+
+    def prepare(self):
+        """Makes the next batch, as a data loader would meanwhile."""
+        self.batch = Batch(load(self.files[self.steps % len(self.files)]), self.dedup)
 
     def encode(self, batch):
         """Returns the representations of the batch's documents: of its samples without dedup."""
@@ -116,7 +125,7 @@ class Worker:
         return loss.item()
 
     def step(self):
-        loss = self.gradients(self.batches[self.steps % len(self.batches)])
+        loss = self.gradients(self.batch)
         self.dense.step()
         self.sparse.step()
         self.steps += 1
@@ -127,8 +136,8 @@ class Worker:
         expected = load(folder / "gradients.safetensors")
         worst = (0.0, "")
         for name, parameter in self.model.named_parameters():
-            distance = (parameter.grad - expected.pop(name)).norm() / parameter.grad.norm().clamp(min=1e-12)
-            worst = max(worst, (distance.item(), name))
+            distance = ((parameter.grad - expected.pop(name)).norm() / parameter.grad.norm().clamp(min=1e-12)).item()
+            worst = max(worst, (math.inf if math.isnan(distance) else distance, name))
         assert not expected, f"lemur has parameters that are missing here: {sorted(expected)}"
         return worst
 
@@ -142,10 +151,12 @@ def main():
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     worker = Worker(arguments.folder, dedup=not arguments.padded, share=arguments.share)
+    worker.prepare()
     answer = {"loss": worker.step()}
     answer["distance"], answer["parameter"] = worker.check(arguments.folder)
     print(json.dumps(answer), flush=True)
     for _ in sys.stdin:
+        worker.prepare()
         begin = time.perf_counter()
         loss = worker.step()
         milliseconds = 1e3 * (time.perf_counter() - begin)

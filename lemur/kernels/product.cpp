@@ -28,6 +28,10 @@ int64_t pieces(int64_t size, int64_t most) { return (size + most - 1) / most; }
 /// Writes c [T, m, n], contiguous, = a b, or adds to it.
 void multiply_tensors(const Tensor& a, const Tensor& b, Tensor& c, bool add) {
   const int64_t batch = c.size(0), m = c.size(1), n = c.size(2), k = a.size(2);
+  if (k == 0) {
+    if (!add) c.zero_();
+    return;
+  }
   const int64_t row_pieces = pieces(m, kRows), column_pieces = pieces(n, kColumns);
   AT_DISPATCH_FLOATING_TYPES(c.scalar_type(), "product", [&] {
     using T = scalar_t;
@@ -39,7 +43,7 @@ void multiply_tensors(const Tensor& a, const Tensor& b, Tensor& c, bool add) {
         const int64_t row = piece / column_pieces % row_pieces * kRows;
         const int64_t column = piece % column_pieces * kColumns;
         const int64_t rows = std::min(kRows, m - row), columns = std::min(kColumns, n - column);
-        for (int64_t inner = 0; inner < k || inner == 0; inner += kInner)
+        for (int64_t inner = 0; inner < k; inner += kInner)
           multiply<T>(rows, columns, std::min(kInner, k - inner),
                       {left + t * a.stride(0) + row * a.stride(1) + inner * a.stride(2),
                        a.stride(1), a.stride(2)},
@@ -154,8 +158,9 @@ void check(const Tensor& a, const Tensor& b, const Tensor& bias) {
     fail<InvalidArgument>("product", "[{}] of {} times [{}] of {}", fmt::join(a.sizes(), ", "),
                           toString(a.scalar_type()), fmt::join(b.sizes(), ", "),
                           toString(b.scalar_type()));
-  if (bias.defined() && (bias.dim() != d - 1 || bias.size(d - 2) != b.size(d - 1) ||
-                         (d == 3 && bias.size(0) != b.size(0))))
+  if (bias.defined() &&
+      (bias.dim() != d - 1 || bias.size(d - 2) != b.size(d - 1) ||
+       (d == 3 && bias.size(0) != b.size(0)) || bias.scalar_type() != a.scalar_type()))
     fail<InvalidArgument>("product", "a bias [{}] for [{}] times [{}]",
                           fmt::join(bias.sizes(), ", "), fmt::join(a.sizes(), ", "),
                           fmt::join(b.sizes(), ", "));

@@ -1,5 +1,4 @@
-// Loops over rows of a shared table that a sample lists by index: read in place, on the calling
-// thread.
+// Rows of a shared table that samples list by index, read in place.
 #pragma once
 
 #include <torch/types.h>
@@ -23,13 +22,14 @@ RowTable<T> row_table(const torch::Tensor& x) {
   return {x.data_ptr<T>(), x.size(1), x.stride(0)};
 }
 
-/// Writes result[j] = vector . row index[j]. float or double.
+/// Writes result[j] = vector . row index[j], on the calling thread. float or double.
 void row_dots(const float* vector, const RowTable<float>& rows, std::span<const int64_t> index,
               float* result);
 void row_dots(const double* vector, const RowTable<double>& rows, std::span<const int64_t> index,
               double* result);
 
-/// Writes result [width] = sum over j of weights[j] row index[j], in the order of j.
+/// Writes result [width] = sum over j of weights[j] row index[j], in the order of j, on the calling
+/// thread.
 void row_sum(const float* weights, const RowTable<float>& rows, std::span<const int64_t> index,
              float* result);
 void row_sum(const double* weights, const RowTable<double>& rows, std::span<const int64_t> index,

@@ -37,6 +37,16 @@ double sum(std::span<const float> values) {
   return std::accumulate(values.begin(), values.end(), 0.0);
 }
 
+/// Samples that may be anchors of SQDC.
+double clicks(const Batch& batch) {
+  const size_t labels = batch.labels.size() / std::max<size_t>(batch.size(), 1);
+  double count = 0;
+  for (size_t i = 0; i < batch.size(); ++i) count += batch.labels[i * labels] > 0.5F;
+  return count;
+}
+
+double share_of(double part, double whole) { return whole > 0 ? part / whole : 0; }
+
 }  // namespace
 
 TrainStep::TrainStep(const SampleStore& store, ModelState& state, DenseOptimizer& optimizer)
@@ -87,7 +97,7 @@ torch::Tensor TrainStep::encode(std::span<const uint32_t> documents, int64_t ste
   metrics.tokens += texts.tokens.numel();
   if (!state_.bank) return vectors;
   torch::Tensor constant = vectors.detach().contiguous();
-  measure_staleness(documents, constant, metrics);
+  measure_staleness(documents, constant, step, metrics);
   documents_.write(documents, constant, step);
   return vectors;
 }
@@ -108,15 +118,17 @@ TrainStep::Targets TrainStep::encode_targets(const Batch& batch, int64_t step,
   int64_t next = 0;
   for (const auto* list : {&plan.graph, &plan.forward_only, &plan.stored})
     for (uint32_t i : *list) place[i] = next++;
-  metrics.encoded += std::ssize(plan.graph) + std::ssize(plan.forward_only);
+  const int64_t encoded = std::ssize(plan.graph) + std::ssize(plan.forward_only);
+  metrics.encoded += encoded;
   metrics.backward += std::ssize(plan.graph);
   return {torch::cat(parts).index_select(0, torch::tensor(place, torch::kInt64)),
-          std::move(plan.graph)};
+          std::move(plan.graph), encoded};
 }
 
-void TrainStep::refresh(std::span<const uint32_t> documents, int64_t step, StepMetrics& metrics) {
+void TrainStep::refresh(std::span<const uint32_t> documents, int64_t encoded, int64_t step,
+                        StepMetrics& metrics) {
   auto budget = static_cast<int64_t>(
-      std::ceil(state_.options.bank.refresh_budget * static_cast<double>(metrics.encoded)));
+      std::ceil(state_.options.bank.refresh_budget * static_cast<double>(encoded)));
   if (budget == 0) return;
   std::vector<uint32_t> chosen = plan_refresh(last_steps(documents), step, budget);
   for (uint32_t& document : chosen) document = documents[document];
@@ -151,16 +163,17 @@ StoredContent TrainStep::read_histories(std::span<const uint32_t> documents, con
   return content;
 }
 
+/// Compares with what earlier steps wrote.
 void TrainStep::measure_staleness(std::span<const uint32_t> documents, const torch::Tensor& vectors,
-                                  StepMetrics& metrics) const {
+                                  int64_t step, StepMetrics& metrics) const {
   torch::NoGradGuard no_grad;
-  std::vector<int32_t> rows = documents_.rows(documents);
+  const std::vector<int64_t> last = last_steps(documents);
   torch::Tensor cosines = torch::cosine_similarity(vectors, documents_.gather(documents), 1);
   const float* cosine = cosines.data_ptr<float>();
   double sum = 0;
   int64_t count = 0;
-  for (size_t i = 0; i < rows.size(); ++i)
-    if (rows[i] != MemoryBank::kAbsent) sum += cosine[i], ++count;
+  for (size_t i = 0; i < last.size(); ++i)
+    if (last[i] != kNeverWritten && last[i] != step) sum += cosine[i], ++count;
   if (count == 0) return;
   metrics.staleness = (metrics.staleness * static_cast<double>(metrics.re_encoded) + sum) /
                       static_cast<double>(metrics.re_encoded + count);
@@ -196,8 +209,8 @@ void TrainStep::measure_ages(std::span<const uint32_t> documents, int64_t step,
   metrics.age_max = age_at(1);
 }
 
-/// Adds the gradients of a part of the batch, whose losses weigh `share`.
-void TrainStep::pass(const Batch& part, double share, int64_t step, StepMetrics& metrics,
+/// Adds the gradients of a part of the batch.
+void TrainStep::pass(const Batch& part, const Share& share, int64_t step, StepMetrics& metrics,
                      Passed& passed) {
   StepTimes& times = metrics.times;
   Stopwatch watch;
@@ -213,7 +226,7 @@ void TrainStep::pass(const Batch& part, double share, int64_t step, StepMetrics&
       part,
       [&](std::span<const uint32_t> documents) {
         watch.add_to(times.input);
-        refresh(documents, step, metrics);
+        refresh(documents, targets.encoded, step, metrics);
         watch.add_to(times.encode);
         return read_histories(documents, part, targets);
       },
@@ -224,14 +237,19 @@ void TrainStep::pass(const Batch& part, double share, int64_t step, StepMetrics&
 
   RankingOutput output = state_.model(built.input);
   RankingLosses losses = state_.model->losses(output, make_targets(part, output.logits.size(1)));
-  const double loss = losses.total.item<double>();
-  metrics.loss += share * loss;
-  metrics.cross_entropy += share * losses.cross_entropy.item<double>();
-  if (losses.alignment.defined()) metrics.alignment += share * losses.alignment.item<double>();
+  torch::Tensor total = losses.cross_entropy * share.cross_entropy;
+  metrics.cross_entropy += total.item<double>();
+  if (losses.alignment.defined()) {
+    const torch::Tensor alignment = losses.alignment * share.alignment;
+    metrics.alignment += alignment.item<double>();
+    total = total + alignment * state_.options.model.alignment_weight;
+  }
+  const double loss = total.item<double>();
+  metrics.loss += loss;
   watch.add_to(times.rank);
   if (!std::isfinite(loss))
     fail<DataError>("train", "the loss is {} at step {}; lower train.learning_rate", loss, step);
-  (share == 1 ? losses.total : losses.total * share).backward();
+  total.backward();
   watch.add_to(times.backward);
 
   torch::Tensor scores = output.logits.detach().select(1, 0).sigmoid().contiguous();
@@ -251,27 +269,30 @@ void TrainStep::pass(const Batch& part, double share, int64_t step, StepMetrics&
 StepMetrics TrainStep::run(const Batch& batch, int64_t step, double rate) {
   const TrainOptions& options = state_.options.train;
   StepMetrics metrics;
+  Stopwatch watch;
   const int64_t frozen = options.freeze_encoder_steps;
   state_.model->freeze_pretrained(frozen < 0 || step <= frozen);
   state_.tables.admit(batch);
   if (state_.model->has_content()) measure_targets(batch, metrics);
   optimizer_.zero_grad();
+  watch.add_to(metrics.times.update);
 
   Passed passed;
   const auto part_size = static_cast<size_t>(options.micro_batch_size);
   if (part_size == 0 || part_size >= batch.size()) {
-    pass(batch, 1, step, metrics, passed);
+    pass(batch, {}, step, metrics, passed);
   } else {
-    const double total = sum(batch.weights);
+    const double weights = sum(batch.weights), anchors = clicks(batch);
     const std::span<const uint64_t> events = batch.events;
     for (size_t begin = 0; begin < batch.size(); begin += part_size) {
       const Batch part =
           make_batch(store_, events.subspan(begin, std::min(part_size, batch.size() - begin)));
-      pass(part, total > 0 ? sum(part.weights) / total : 0, step, metrics, passed);
+      pass(part, {share_of(sum(part.weights), weights), share_of(clicks(part), anchors)}, step,
+           metrics, passed);
     }
   }
 
-  Stopwatch watch;
+  watch = Stopwatch();
   metrics.gradient_norm = optimizer_.clip(options.clip_norm);
   if (!std::isfinite(metrics.gradient_norm))
     fail<DataError>("train", "the gradient's norm is {} at step {}", metrics.gradient_norm, step);

@@ -20,7 +20,7 @@ struct StepTimes {
   double input = 0;     ///< features and histories: look-ups in tables and bank
   double rank = 0;      ///< decoders, similarity, ranker and losses
   double backward = 0;  ///< all gradients
-  double update = 0;    ///< clipping, dense weights, tables
+  double update = 0;    ///< admission to the tables, clipping, dense weights, tables
 };
 
 /// What one step measured.
@@ -57,6 +57,7 @@ class TrainStep {
   struct Targets {
     torch::Tensor vectors;        ///< [I, r]
     std::vector<uint32_t> graph;  ///< those that carry a gradient, ascending
+    int64_t encoded = 0;
   };
   /// What the parts of a batch leave to the end of the step.
   struct Passed {
@@ -64,16 +65,23 @@ class TrainStep {
     std::vector<uint32_t> history_documents;  ///< read, distinct within a part
     std::vector<int64_t> elements, missing;   ///< per history
   };
-  void pass(const Batch& part, double share, int64_t step, StepMetrics& metrics, Passed& passed);
+  /// What a part's losses weigh in those of the batch.
+  struct Share {
+    double cross_entropy = 1;  ///< of the weights
+    double alignment = 1;      ///< of the clicks
+  };
+  void pass(const Batch& part, const Share& share, int64_t step, StepMetrics& metrics,
+            Passed& passed);
   void measure_targets(const Batch& batch, StepMetrics& metrics) const;
   StepPlan plan(const Batch& batch, int64_t step) const;
   torch::Tensor encode(std::span<const uint32_t> documents, int64_t step, StepMetrics& metrics);
   Targets encode_targets(const Batch& batch, int64_t step, StepMetrics& metrics);
-  void refresh(std::span<const uint32_t> documents, int64_t step, StepMetrics& metrics);
+  void refresh(std::span<const uint32_t> documents, int64_t encoded, int64_t step,
+               StepMetrics& metrics);
   StoredContent read_histories(std::span<const uint32_t> documents, const Batch& batch,
                                const Targets& targets) const;
   void measure_staleness(std::span<const uint32_t> documents, const torch::Tensor& vectors,
-                         StepMetrics& metrics) const;
+                         int64_t step, StepMetrics& metrics) const;
   std::vector<int64_t> last_steps(std::span<const uint32_t> documents) const;
   void measure_ages(std::span<const uint32_t> documents, int64_t step, StepMetrics& metrics) const;
 
