@@ -30,9 +30,14 @@ constexpr int64_t kChains = 24;  // of multiply-adds, more than a processor has 
 
 /// Keeps registers busy with multiply-adds; returns something that depends on all of them.
 LEMUR_MULTIVERSION float multiply_add(int64_t rounds) {
-  simd::Vec<float> values[kChains] = {}, factor = values[0] + 0.5f, shift = values[0] + 1.0f;
-  for (int64_t round = 0; round < rounds; ++round)
-    for (simd::Vec<float>& value : values) value = value * factor + shift;
+  simd::Vec<float> values[kChains], factor{}, shift{};
+  factor += 0.5f;
+  shift += 1.0f;
+  for (int64_t i = 0; i < kChains; ++i) values[i] = shift * static_cast<float>(i);
+  for (int64_t round = 0; round < rounds; ++round) {
+#pragma GCC unroll 32  // so that the values stay in registers
+    for (int64_t i = 0; i < kChains; ++i) values[i] = values[i] * factor + shift;
+  }
   simd::Vec<float> total{};
   for (const simd::Vec<float>& value : values) total += value;
   return simd::sum<float>(total);

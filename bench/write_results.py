@@ -28,11 +28,12 @@ def measure(name, folder):
     kept = folder / f"{name}.jsonl"
     if not kept.exists():
         command = PARTS[name]
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("OPENBLAS_")}  # as on a machine where nobody chose
         print("running", " ".join(command), flush=True)
         if "--json" == command[1]:
-            subprocess.run([command[0], "--json", kept, *command[2:]], cwd=ROOT, check=True)
+            subprocess.run([command[0], "--json", kept, *command[2:]], cwd=ROOT, env=environment, check=True)
         else:
-            done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
+            done = subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True)
             kept.write_text(done.stdout)
     return [json.loads(line) for line in kept.read_text().splitlines()]
 
