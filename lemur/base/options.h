@@ -366,8 +366,7 @@ struct TrainOptions {
           loader_threads = 1;
   int64_t evaluate_every = 0, patience = 0, checkpoint_every = 1000, keep_checkpoints = 3,
           log_every = 50;
-  int64_t max_steps = 0, micro_batch_size = 0, evaluate_batch_size = 1024,
-          freeze_encoder_steps = 0;
+  int64_t max_steps = 0, micro_batch_size = 0, evaluate_batch_size = 1024, freeze_encoder_steps = 0;
   std::string order = "window", schedule = "constant", metric = "auc";
   double learning_rate = 1e-3, encoder_learning_rate = 0, word_learning_rate = 0,
          table_learning_rate = 0.05, weight_decay = 0.01, table_weight_decay = 0, clip_norm = 1;

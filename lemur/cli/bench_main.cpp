@@ -2,7 +2,7 @@
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
+#include <algorithm>
 #include <thread>
 
 #include "bench/benches.h"
