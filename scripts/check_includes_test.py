@@ -38,6 +38,10 @@ class CheckIncludes(unittest.TestCase):
         for path in ["tests/x.cpp", "bench/x.cpp", "lemur/train/x.cpp", "lemur/world_test.cpp"]:
             self.assertIn("nobody includes cli", found(path, '#include "lemur/cli/command.h"')[0][1])
 
+    def test_only_cli_includes_bench(self):
+        self.allow("lemur/cli/x.cpp", '#include "bench/x.h"')
+        self.refuse("lemur/train/x.cpp", '#include "bench/x.h"', "train includes bench/x.h; nobody includes bench")
+
     def test_tests_and_benches_include_every_room(self):
         for path in ["tests/x.cpp", "bench/x.cpp", "fuzz/x.cpp", "lemur/world_test.cpp"]:
             self.allow(path, *(f'#include "lemur/{room}/x.h"' for room in ROOMS if room != "cli"))
