@@ -3,10 +3,10 @@
 #include <torch/torch.h>
 
 #include <chrono>
-#include <fstream>
 #include <iostream>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "bench/benches.h"
 #include "bench/step_workload.h"

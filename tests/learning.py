@@ -137,7 +137,6 @@ def main():
 
     if {"ratio", "bank"} & set(arguments.checks):
         bench = Bench(arguments.lemur, work, events, documents=events // 15, users=events // 60)
-    if {"ratio", "bank"} & set(arguments.checks):
         full = bench.mean("bank", arguments.seeds, [*FULL, *arguments.set])
         if "ratio" in arguments.checks:
             demand(bench.ratio(full) >= LEAST_RATIO, f"ratio to p* {bench.ratio(full):.3f}, demanded {LEAST_RATIO}")

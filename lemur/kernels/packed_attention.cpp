@@ -48,9 +48,7 @@ class PackedAttention : public torch::autograd::Function<PackedAttention> {
 
 torch::Tensor packed_attention(const torch::Tensor& qkv, const torch::Tensor& offsets,
                                int64_t heads) {
-  const auto type = qkv.scalar_type();
-  if (!qkv.is_cpu() || (type != torch::kFloat32 && type != torch::kFloat64))
-    return packed_attention_reference(qkv, offsets, heads);
+  if (!fits_loops(qkv)) return packed_attention_reference(qkv, offsets, heads);
   return PackedAttention::apply(qkv, check(qkv, offsets, heads), heads);
 }
 

@@ -44,8 +44,7 @@ BlockShape shape_of(const torch::Tensor& x, at::TensorList parameters, int64_t h
 }
 
 void check(const torch::Tensor& x, at::TensorList parameters, int64_t heads) {
-  if (x.dim() != 2 || !x.is_cpu() ||
-      (x.scalar_type() != torch::kFloat32 && x.scalar_type() != torch::kFloat64))
+  if (x.dim() != 2 || !fits_loops(x))
     fail<InvalidArgument>(kWhere, "x must be float or double [total, d] on the CPU");
   const auto count = static_cast<int64_t>(parameters.size());
   if (count == 0 || count % kNumBlockParameters != 0)

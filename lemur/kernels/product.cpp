@@ -8,6 +8,7 @@
 
 #include "lemur/base/error.h"
 #include "lemur/kernels/matrix_product.h"
+#include "lemur/kernels/row_check.h"
 #include "lemur/kernels/row_functions.h"
 
 namespace lemur {
@@ -18,10 +19,6 @@ using torch::Tensor;
 // Pieces of C: their panels of B and rows of A fit a core's cache.
 constexpr int64_t kRows = 256, kColumns = 128, kInner = 512;
 constexpr int64_t kGroups = 8;  // sums over rows are gathered in so many places
-
-bool runs_here(const Tensor& x) {
-  return x.is_cpu() && (x.scalar_type() == torch::kFloat32 || x.scalar_type() == torch::kFloat64);
-}
 
 int64_t pieces(int64_t size, int64_t most) { return (size + most - 1) / most; }
 
@@ -170,7 +167,7 @@ void check(const Tensor& a, const Tensor& b, const Tensor& bias) {
 
 Tensor product(const Tensor& a, const Tensor& b, const Tensor& bias) {
   check(a, b, bias);
-  if (!runs_here(a)) return product_reference(a, b, bias);
+  if (!fits_loops(a)) return product_reference(a, b, bias);
   const auto whole = [&](const Tensor& x) { return a.dim() == 3 ? x : x.unsqueeze(0); };
   const Tensor shift = bias.defined() ? whole(bias) : torch::empty({0}, a.options());
   const Tensor result = Product::apply(whole(a), whole(b), shift);
@@ -190,7 +187,7 @@ Tensor normalize(const Tensor& x, const Tensor& gain, const Tensor& bias) {
     fail<InvalidArgument>("normalize", "x is [{}], gain [{}], bias [{}]",
                           fmt::join(x.sizes(), ", "), fmt::join(gain.sizes(), ", "),
                           fmt::join(bias.sizes(), ", "));
-  if (!runs_here(x)) return torch::layer_norm(x, {width}, gain, bias, kLayerNormEpsilon);
+  if (!fits_loops(x)) return torch::layer_norm(x, {width}, gain, bias, kLayerNormEpsilon);
   return Normalize::apply(x.reshape({-1, width}).contiguous(), gain.contiguous(), bias.contiguous())
       .view(x.sizes());
 }

@@ -1,7 +1,6 @@
 #include "lemur/kernels/ragged_attention.h"
 
 #include <ATen/Dispatch.h>
-#include <ATen/Parallel.h>
 #include <torch/torch.h>
 
 #include <algorithm>
@@ -11,8 +10,6 @@
 #include "lemur/kernels/ragged_rows.h"
 #include "lemur/kernels/row_check.h"
 #include "lemur/kernels/row_functions.h"
-#include "lemur/kernels/scratch.h"
-#include "lemur/kernels/simd.h"
 
 namespace lemur {
 namespace {
@@ -20,34 +17,6 @@ namespace {
 using torch::Tensor;
 
 constexpr const char* kWhere = "ragged_attention";
-
-/// The elements of a sample that are not left out.
-struct Present {
-  std::vector<int64_t> elements, documents;
-  const int64_t *gap, *action;  // of all elements
-
-  size_t size() const { return elements.size(); }
-  int64_t gap_of(size_t j) const { return gap[elements[j]]; }
-  int64_t action_of(size_t j) const { return action[elements[j]]; }
-};
-
-/// Calls body(sample, its elements, room for as many values, padded).
-template <typename T, typename Body>
-void for_each_sample(const RaggedElements& all, const Body& body) {
-  const auto *begin = all.offsets.data_ptr<int64_t>(), *document = all.document.data_ptr<int64_t>();
-  at::parallel_for(0, all.offsets.numel() - 1, 4, [&](int64_t from, int64_t to) {
-    Present present{.gap = all.gap.data_ptr<int64_t>(), .action = all.action.data_ptr<int64_t>()};
-    for (int64_t b = from; b < to; ++b) {
-      present.elements.clear();
-      present.documents.clear();
-      for (int64_t m = begin[b]; m < begin[b + 1]; ++m)
-        if (document[m] >= 0)
-          present.elements.push_back(m), present.documents.push_back(document[m]);
-      if (present.size() == 0) continue;
-      body(b, present, thread_buffer<T, Present>(simd::padded<T>(std::ssize(present.elements))));
-    }
-  });
-}
 
 /// Pointers to the rows of a tensor [B, columns].
 template <typename T>
@@ -76,19 +45,23 @@ class RaggedAttention : public torch::autograd::Function<RaggedAttention> {
       const SampleRows<T> q(query), sg(scores_gap), sa(scores_action), result(attended), wg(gaps),
           wa(actions);
       T* kept = probabilities.data_ptr<T>();
-      for_each_sample<T>({offsets, document, gap, action},
-                         [&](int64_t b, const Present& present, T* p) {
-                           row_dots(q[b], key_rows, present.documents, p);
-                           for (size_t j = 0; j < present.size(); ++j)
-                             p[j] += sg[b][present.gap_of(j)] + sa[b][present.action_of(j)];
-                           softmax_rows({1, std::ssize(present.elements)}, 0, p);
-                           row_sum(p, value_rows, present.documents, result[b]);
-                           for (size_t j = 0; j < present.size(); ++j) {
-                             wg[b][present.gap_of(j)] += p[j];
-                             wa[b][present.action_of(j)] += p[j];
-                             kept[present.elements[j]] = p[j];
-                           }
-                         });
+      const auto *gap_of = gap.data_ptr<int64_t>(), *action_of = action.data_ptr<int64_t>();
+      for_each_sample<T>(offsets, document, [&](int64_t b, const Listed& listed, T* p) {
+        if (listed.rows.empty()) return;
+        row_dots(q[b], key_rows, listed.rows, p);
+        for (size_t j = 0; j < listed.rows.size(); ++j) {
+          const int64_t m = listed.elements[j];
+          p[j] += sg[b][gap_of[m]] + sa[b][action_of[m]];
+        }
+        softmax_rows({1, std::ssize(listed.rows)}, 0, p);
+        row_sum(p, value_rows, listed.rows, result[b]);
+        for (size_t j = 0; j < listed.rows.size(); ++j) {
+          const int64_t m = listed.elements[j];
+          wg[b][gap_of[m]] += p[j];
+          wa[b][action_of[m]] += p[j];
+          kept[m] = p[j];
+        }
+      });
     });
     context->save_for_backward(
         {query, keys, values, offsets, document, gap, action, probabilities});
@@ -121,20 +94,23 @@ class RaggedAttention : public torch::autograd::Function<RaggedAttention> {
           dsg(grad_gap), dsa(grad_action);
       const T* p = probabilities.data_ptr<T>();
       T* kept = grad_scores.data_ptr<T>();
-      for_each_sample<T>(all, [&](int64_t b, const Present& present, T* ds) {
-        row_dots(dc[b], value_rows, present.documents, ds);
+      const auto *gap_of = all.gap.data_ptr<int64_t>(), *action_of = all.action.data_ptr<int64_t>();
+      for_each_sample<T>(all.offsets, all.document, [&](int64_t b, const Listed& listed, T* ds) {
+        row_dots(dc[b], value_rows, listed.rows, ds);
         T mean = 0;
-        for (size_t j = 0; j < present.size(); ++j) {
-          ds[j] += dwg[b][present.gap_of(j)] + dwa[b][present.action_of(j)];
-          mean += p[present.elements[j]] * ds[j];
+        for (size_t j = 0; j < listed.rows.size(); ++j) {
+          const int64_t m = listed.elements[j];
+          ds[j] += dwg[b][gap_of[m]] + dwa[b][action_of[m]];
+          mean += p[m] * ds[j];
         }
-        for (size_t j = 0; j < present.size(); ++j) {
-          ds[j] = p[present.elements[j]] * (ds[j] - mean);
-          dsg[b][present.gap_of(j)] += ds[j];
-          dsa[b][present.action_of(j)] += ds[j];
-          kept[present.elements[j]] = ds[j];
+        for (size_t j = 0; j < listed.rows.size(); ++j) {
+          const int64_t m = listed.elements[j];
+          ds[j] = p[m] * (ds[j] - mean);
+          dsg[b][gap_of[m]] += ds[j];
+          dsa[b][action_of[m]] += ds[j];
+          kept[m] = ds[j];
         }
-        row_sum(ds, key_rows, present.documents, dq[b]);
+        row_sum(ds, key_rows, listed.rows, dq[b]);
       });
     });
     Tensor grad_keys, grad_values;
@@ -177,8 +153,7 @@ RaggedElements check(const Tensor& query, const Tensor& keys, const Tensor& valu
 RaggedAttended ragged_attention(const Tensor& query, const Tensor& keys, const Tensor& values,
                                 const Tensor& scores_gap, const Tensor& scores_action,
                                 const RaggedElements& elements) {
-  const auto type = query.scalar_type();
-  if (!query.is_cpu() || (type != torch::kFloat32 && type != torch::kFloat64))
+  if (!fits_loops(query))
     return ragged_attention_reference(query, keys, values, scores_gap, scores_action, elements);
   const RaggedElements all = check(query, keys, values, scores_gap, scores_action, elements);
   const auto result = RaggedAttention::apply(query.contiguous(), with_contiguous_rows(keys),

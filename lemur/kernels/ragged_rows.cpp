@@ -8,8 +8,6 @@
 
 #include "lemur/base/error.h"
 #include "lemur/kernels/row_check.h"
-#include "lemur/kernels/scratch.h"
-#include "lemur/kernels/simd.h"
 
 namespace lemur {
 namespace {
@@ -69,22 +67,6 @@ LEMUR_INLINE void sums(const T* weights, const RowTable<T>& rows, std::span<cons
   }
 }
 
-/// Calls body(sample, its elements that list a row, their rows, room for as many values).
-template <typename T, typename Body>
-void for_each_sample(const Tensor& offsets, const Tensor& index, const Body& body) {
-  const auto *begin = offsets.data_ptr<int64_t>(), *row = index.data_ptr<int64_t>();
-  at::parallel_for(0, offsets.numel() - 1, 4, [&](int64_t from, int64_t to) {
-    std::vector<int64_t> elements, rows;
-    for (int64_t b = from; b < to; ++b) {
-      elements.clear();
-      rows.clear();
-      for (int64_t m = begin[b]; m < begin[b + 1]; ++m)
-        if (row[m] >= 0) elements.push_back(m), rows.push_back(row[m]);
-      body(b, elements, rows, thread_buffer<T, RowTable<T>>(std::ssize(rows)));
-    }
-  });
-}
-
 class RaggedDots : public torch::autograd::Function<RaggedDots> {
  public:
   static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& vectors,
@@ -96,12 +78,10 @@ class RaggedDots : public torch::autograd::Function<RaggedDots> {
       const RowTable<T> table = row_table<T>(rows);
       const T* vector = vectors.data_ptr<T>();
       T* dot = result.data_ptr<T>();
-      for_each_sample<T>(offsets, index,
-                         [&](int64_t b, const auto& elements, const auto& listed, T* values) {
-                           row_dots(vector + b * table.width, table, listed, values);
-                           for (size_t j = 0; j < elements.size(); ++j)
-                             dot[elements[j]] = values[j];
-                         });
+      for_each_sample<T>(offsets, index, [&](int64_t b, const Listed& listed, T* values) {
+        row_dots(vector + b * table.width, table, listed.rows, values);
+        for (size_t j = 0; j < listed.elements.size(); ++j) dot[listed.elements[j]] = values[j];
+      });
     });
     return result;
   }
@@ -117,12 +97,10 @@ class RaggedDots : public torch::autograd::Function<RaggedDots> {
       const RowTable<T> table = row_table<T>(rows);
       const T* given = gradient.data_ptr<T>();
       T* result = grad_vectors.data_ptr<T>();
-      for_each_sample<T>(offsets, index,
-                         [&](int64_t b, const auto& elements, const auto& listed, T* values) {
-                           for (size_t j = 0; j < elements.size(); ++j)
-                             values[j] = given[elements[j]];
-                           row_sum(values, table, listed, result + b * table.width);
-                         });
+      for_each_sample<T>(offsets, index, [&](int64_t b, const Listed& listed, T* values) {
+        for (size_t j = 0; j < listed.elements.size(); ++j) values[j] = given[listed.elements[j]];
+        row_sum(values, table, listed.rows, result + b * table.width);
+      });
     });
     if (context->needs_input_grad(1))
       grad_rows = RowUsers(offsets, index, rows.size(0)).sum(gradient, vectors);
@@ -208,9 +186,7 @@ Tensor RowUsers::sum(const Tensor& weights, const Tensor& vectors) const {
 
 Tensor ragged_dots(const Tensor& vectors, const Tensor& rows, const Tensor& offsets,
                    const Tensor& index) {
-  const auto type = vectors.scalar_type();
-  if (!vectors.is_cpu() || (type != torch::kFloat32 && type != torch::kFloat64))
-    return ragged_dots_reference(vectors, rows, offsets, index);
+  if (!fits_loops(vectors)) return ragged_dots_reference(vectors, rows, offsets, index);
   const Indices indices = check(vectors, rows, offsets, index);
   return RaggedDots::apply(vectors.contiguous(), with_contiguous_rows(rows), indices.offsets,
                            indices.index);

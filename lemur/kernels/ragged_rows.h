@@ -1,11 +1,15 @@
 // Rows of a shared table that samples list by index, read in place.
 #pragma once
 
+#include <ATen/Parallel.h>
 #include <torch/types.h>
 
 #include <cstdint>
 #include <span>
 #include <vector>
+
+#include "lemur/kernels/scratch.h"
+#include "lemur/kernels/simd.h"
 
 namespace lemur {
 
@@ -34,6 +38,29 @@ void row_sum(const float* weights, const RowTable<float>& rows, std::span<const 
              float* result);
 void row_sum(const double* weights, const RowTable<double>& rows, std::span<const int64_t> index,
              double* result);
+
+/// The elements of a sample that list a row, and the rows.
+struct Listed {
+  std::vector<int64_t> elements, rows;
+};
+
+/// Calls body(sample, what it lists, room for as many values, padded) for every sample, on all
+/// threads: each must write an output of its own. `offsets` int64 [B + 1], `index` int64 [M],
+/// contiguous.
+template <typename T, typename Body>
+void for_each_sample(const torch::Tensor& offsets, const torch::Tensor& index, const Body& body) {
+  const auto *begin = offsets.data_ptr<int64_t>(), *row = index.data_ptr<int64_t>();
+  at::parallel_for(0, offsets.numel() - 1, 4, [&](int64_t from, int64_t to) {
+    Listed listed;
+    for (int64_t b = from; b < to; ++b) {
+      listed.elements.clear();
+      listed.rows.clear();
+      for (int64_t m = begin[b]; m < begin[b + 1]; ++m)
+        if (row[m] >= 0) listed.elements.push_back(m), listed.rows.push_back(row[m]);
+      body(b, listed, thread_buffer<T, Listed>(simd::padded<T>(std::ssize(listed.rows))));
+    }
+  });
+}
 
 /// Which elements list each row of a table, for the gradient of the rows.
 class RowUsers {

@@ -9,6 +9,11 @@
 
 namespace lemur {
 
+/// Whether the kernels' own loops take `x`: float or double on the CPU.
+inline bool fits_loops(const torch::Tensor& x) {
+  return x.is_cpu() && (x.scalar_type() == torch::kFloat32 || x.scalar_type() == torch::kFloat64);
+}
+
 /// Throws InvalidArgument unless `offsets` is int64 [rows + 1], starts at 0, never falls and ends
 /// at `total`. Returns it contiguous on the CPU.
 inline torch::Tensor checked_offsets(const char* where, const torch::Tensor& offsets,

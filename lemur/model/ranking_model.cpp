@@ -260,8 +260,8 @@ RankingOutput RankingModelImpl::forward(const RankingInput& input) {
   return output;
 }
 
-RankingLosses RankingModelImpl::losses(const RankingOutput& output,
-                                       const RankingTargets& targets) const {
+RankingLosses RankingModelImpl::losses(const RankingOutput& output, const RankingTargets& targets,
+                                       const LossShares& shares) const {
   RankingLosses result;
   torch::Tensor entropy = torch::binary_cross_entropy_with_logits(output.logits, targets.labels, {},
                                                                   {}, at::Reduction::None);
@@ -269,7 +269,7 @@ RankingLosses RankingModelImpl::losses(const RankingOutput& output,
       (entropy * targets.weights.unsqueeze(1)).sum(0) / targets.weights.sum().clamp_min(1e-12);
   if (!options_.task_weights.empty())
     per_task = per_task * torch::tensor(options_.task_weights, per_task.options());
-  result.cross_entropy = per_task.sum();
+  result.cross_entropy = per_task.sum() * shares.cross_entropy;
   result.total = result.cross_entropy;
   if (options_.alignment_weight > 0 && output.sample_documents.defined() &&
       output.anchors.defined()) {
@@ -279,7 +279,8 @@ RankingLosses RankingModelImpl::losses(const RankingOutput& output,
                                              .session_mask = options_.session_mask,
                                              .document_mask = options_.document_mask,
                                              .negatives_all = options_.negatives == "all"},
-                                 output.anchor_mask);
+                                 output.anchor_mask) *
+                       shares.alignment;
     result.total = result.total + options_.alignment_weight * result.alignment;
   }
   return result;

@@ -54,6 +54,12 @@ struct RankingTargets {
   torch::Tensor documents;  ///< int64 [B]
 };
 
+/// What the losses of a part weigh in those of its batch.
+struct LossShares {
+  double cross_entropy = 1;  ///< of the weights
+  double alignment = 1;      ///< of the clicks
+};
+
 struct RankingLosses {
   torch::Tensor total, cross_entropy, alignment;  ///< scalars; alignment undefined when it is off
 };
@@ -88,8 +94,9 @@ class RankingModelImpl : public torch::nn::Module {
   /// Scores the samples.
   RankingOutput forward(const RankingInput& input);
 
-  /// Total = sum_t w_t BCE_t + lambda SQDC (model.md 3).
-  RankingLosses losses(const RankingOutput& output, const RankingTargets& targets) const;
+  /// Total = sum_t w_t BCE_t + lambda SQDC (model.md 3), each times its share.
+  RankingLosses losses(const RankingOutput& output, const RankingTargets& targets,
+                       const LossShares& shares = {}) const;
 
  private:
   torch::Tensor drop_embeddings(const torch::Tensor& value);

@@ -126,9 +126,7 @@ Indices check(const Tensor& cosines, const Tensor& offsets, const Tensor& docume
 
 Tensor ragged_similarity(const Tensor& cosines, const Tensor& offsets, const Tensor& document,
                          int64_t k) {
-  const auto type = cosines.scalar_type();
-  if (!cosines.is_cpu() || (type != torch::kFloat32 && type != torch::kFloat64))
-    return ragged_similarity_reference(cosines, offsets, document, k);
+  if (!fits_loops(cosines)) return ragged_similarity_reference(cosines, offsets, document, k);
   const Indices indices = check(cosines, offsets, document, k);
   return RaggedSimilarity::apply(cosines.contiguous(), indices.offsets, indices.document, k);
 }

@@ -210,8 +210,8 @@ void TrainStep::measure_ages(std::span<const uint32_t> documents, int64_t step,
 }
 
 /// Adds the gradients of a part of the batch.
-void TrainStep::pass(const Batch& part, const Share& share, int64_t step, StepMetrics& metrics,
-                     Passed& passed) {
+void TrainStep::pass(const Batch& part, const LossShares& shares, int64_t step,
+                     StepMetrics& metrics, Passed& passed) {
   StepTimes& times = metrics.times;
   Stopwatch watch;
   Targets targets;
@@ -236,20 +236,16 @@ void TrainStep::pass(const Batch& part, const Share& share, int64_t step, StepMe
   watch.add_to(times.input);
 
   RankingOutput output = state_.model(built.input);
-  RankingLosses losses = state_.model->losses(output, make_targets(part, output.logits.size(1)));
-  torch::Tensor total = losses.cross_entropy * share.cross_entropy;
-  metrics.cross_entropy += total.item<double>();
-  if (losses.alignment.defined()) {
-    const torch::Tensor alignment = losses.alignment * share.alignment;
-    metrics.alignment += alignment.item<double>();
-    total = total + alignment * state_.options.model.alignment_weight;
-  }
-  const double loss = total.item<double>();
+  RankingLosses losses =
+      state_.model->losses(output, make_targets(part, output.logits.size(1)), shares);
+  metrics.cross_entropy += losses.cross_entropy.item<double>();
+  if (losses.alignment.defined()) metrics.alignment += losses.alignment.item<double>();
+  const double loss = losses.total.item<double>();
   metrics.loss += loss;
   watch.add_to(times.rank);
   if (!std::isfinite(loss))
     fail<DataError>("train", "the loss is {} at step {}; lower train.learning_rate", loss, step);
-  total.backward();
+  losses.total.backward();
   watch.add_to(times.backward);
 
   torch::Tensor scores = output.logits.detach().select(1, 0).sigmoid().contiguous();

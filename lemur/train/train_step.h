@@ -65,12 +65,7 @@ class TrainStep {
     std::vector<uint32_t> history_documents;  ///< read, distinct within a part
     std::vector<int64_t> elements, missing;   ///< per history
   };
-  /// What a part's losses weigh in those of the batch.
-  struct Share {
-    double cross_entropy = 1;  ///< of the weights
-    double alignment = 1;      ///< of the clicks
-  };
-  void pass(const Batch& part, const Share& share, int64_t step, StepMetrics& metrics,
+  void pass(const Batch& part, const LossShares& shares, int64_t step, StepMetrics& metrics,
             Passed& passed);
   void measure_targets(const Batch& batch, StepMetrics& metrics) const;
   StepPlan plan(const Batch& batch, int64_t step) const;
