@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 #include <torch/torch.h>
 
-#include <chrono>
 #include <iostream>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -13,6 +12,7 @@
 #include "lemur/base/memory.h"
 #include "lemur/model/document_bank.h"
 #include "lemur/model/history_index.h"
+#include "lemur/model/int64_tensor.h"
 #include "lemur/model/tensor_file.h"
 #include "lemur/model/token_batch.h"
 #include "lemur/train/step_plan.h"
@@ -21,11 +21,6 @@ namespace lemur {
 namespace {
 
 namespace fs = std::filesystem;
-
-template <typename T>
-torch::Tensor int64_tensor(const std::vector<T>& values) {
-  return torch::tensor(std::vector<int64_t>(values.begin(), values.end()), torch::kInt64);
-}
 
 void add_texts(NamedTensors& tensors, const std::string& name, const TokenBatch& texts) {
   tensors.insert(tensors.end(), {{name + ".tokens", texts.tokens},
@@ -106,10 +101,9 @@ void step_for_peer(const PeerOptions& options) {
   const fs::path folder = options.folder;
   write_workload(folder, bench);
   auto step = [&] {
-    const auto begin = std::chrono::steady_clock::now();
-    const StepMetrics metrics = bench.step();
-    const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
-    const nlohmann::ordered_json answer = {{"ms", took.count()},
+    StepMetrics metrics;
+    const double seconds = seconds_of([&] { metrics = bench.step(); });
+    const nlohmann::ordered_json answer = {{"ms", 1e3 * seconds},
                                            {"loss", metrics.loss},
                                            {"cross_entropy", metrics.cross_entropy},
                                            {"encoded", metrics.encoded},

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <numeric>
 
@@ -12,13 +11,6 @@
 
 namespace lemur {
 namespace {
-
-template <typename Body>
-double seconds_of(const Body& body) {
-  const auto begin = std::chrono::steady_clock::now();
-  body();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-}
 
 double best_of_five(const std::function<double()>& rate) {
   double best = 0;
@@ -115,7 +107,7 @@ void Report::alternate(const std::string& bench, const std::string& title,
 }
 
 void Report::row(const std::string& bench, const std::string& title, const Variant& variant,
-                 const Spread& time, bool first) {
+                 const Spread& time, bool first, const nlohmann::ordered_json& parts) {
   if (first) first_median_ = time.median;
   const double ratio = time.median / first_median_;
   const double least = roof_.milliseconds(variant.flops, variant.bytes);
@@ -128,6 +120,7 @@ void Report::row(const std::string& bench, const std::string& title, const Varia
     if (variant.bytes > 0) line["gigabytes_per_second"] = variant.bytes / time.median * 1e-6;
     if (variant.items > 0) line["items_per_second"] = variant.items / time.median * 1e3;
     if (least > 0) line["share_of_roof"] = least / time.median;
+    if (!parts.empty()) line["parts"] = parts;
     fmt::print("{}\n", line.dump());
   } else {
     if (first)
@@ -139,6 +132,8 @@ void Report::row(const std::string& bench, const std::string& title, const Varia
     if (variant.bytes > 0) fmt::print("{:>7.1f} GB/s", variant.bytes / time.median * 1e-6);
     if (variant.items > 0) fmt::print("{:>10}/s", short_number(variant.items / time.median * 1e3));
     if (least > 0) fmt::print("{:>5.0f}% of roof", 100 * least / time.median);
+    for (const auto& [name, value] : parts.items())
+      fmt::print("  {} {:.3f}", name, value.get<double>());
     fmt::print("\n");
   }
   std::fflush(stdout);

@@ -1,6 +1,7 @@
 // Times variants in turns and writes down what came of it.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <nlohmann/json.hpp>
@@ -8,6 +9,14 @@
 #include <vector>
 
 namespace lemur {
+
+/// Returns how long the call takes.
+template <typename Body>
+double seconds_of(const Body& body) {
+  const auto begin = std::chrono::steady_clock::now();
+  body();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
 
 /// One way to do the work of a case.
 struct Variant {
@@ -55,9 +64,9 @@ class Report {
                  const std::vector<Variant>& variants);
 
   /// Reports what was timed elsewhere. `first`: the row begins a case, and is what the ratios of
-  /// the next ones refer to.
+  /// the next ones refer to. `parts`: what the time consists of, by name, milliseconds.
   void row(const std::string& bench, const std::string& title, const Variant& variant,
-           const Spread& time, bool first);
+           const Spread& time, bool first, const nlohmann::ordered_json& parts = {});
 
   /// Reports figures that are no times.
   void figures(const std::string& bench, const std::string& title,

@@ -2,7 +2,9 @@
 // of bank and tables.
 #include <fmt/format.h>
 
-#include <chrono>
+#include <memory>
+#include <utility>
+#include <vector>
 
 #include "bench/benches.h"
 #include "bench/step_workload.h"
@@ -10,27 +12,49 @@
 namespace lemur {
 namespace {
 
-/// Times steps of the workload with each of these sizes.
+const std::vector<std::pair<const char*, double StepTimes::*>> kParts = {
+    {"encode", &StepTimes::encode},
+    {"input", &StepTimes::input},
+    {"rank", &StepTimes::rank},
+    {"backward", &StepTimes::backward},
+    {"update", &StepTimes::update}};
+
+/// Times of one size, and of the parts of its steps, milliseconds a sample.
+struct Size {
+  std::unique_ptr<StepBench> bench;
+  double batch = 0;
+  std::vector<double> times;
+  std::vector<std::vector<double>> parts = std::vector<std::vector<double>>(kParts.size());
+
+  void step() {
+    StepMetrics metrics;
+    times.push_back(1e3 * seconds_of([&] { metrics = bench->step(); }) / batch);
+    for (size_t i = 0; i < parts.size(); ++i)
+      parts[i].push_back(metrics.times.*kParts[i].second / batch);
+  }
+};
+
+/// Times steps of the workload with each of these sizes, in turns.
 template <typename T>
-void grow(Report& report, const std::string& what, const std::vector<T>& sizes,
+void grow(Report& report, const std::string& what, const std::vector<T>& values,
           T StepWorkload::*size) {
-  bool first = true;
-  for (T value : sizes) {
+  std::vector<Size> sizes;
+  for (T value : values) {
     StepWorkload workload{.batches = 4, .share = 0.2};
     workload.*size = value;
-    StepBench bench(workload);
-    bench.step();
-    std::vector<double> per_sample;
-    for (int round = 0; round < report.options().rounds; ++round) {
-      const auto begin = std::chrono::steady_clock::now();
-      bench.step();
-      const std::chrono::duration<double, std::milli> took =
-          std::chrono::steady_clock::now() - begin;
-      per_sample.push_back(took.count() / static_cast<double>(workload.batch));
-    }
+    sizes.push_back(
+        {std::make_unique<StepBench>(workload), static_cast<double>(workload.batch), {}});
+    sizes.back().bench->step();
+  }
+  for (int round = 0; round < report.options().rounds; ++round)
+    for (Size& measured : sizes) measured.step();
+  for (size_t i = 0; i < sizes.size(); ++i) {
+    nlohmann::ordered_json medians;
+    for (size_t part = 0; part < kParts.size(); ++part)
+      medians[kParts[part].first] = spread_of(sizes[i].parts[part]).median;
     report.row("scaling", "one sample's share of a step, against " + what,
-               {.name = fmt::format("{}", value), .items = 1}, spread_of(per_sample), first);
-    first = false;
+               {.name = fmt::format("{}", values[i]), .items = 1}, spread_of(sizes[i].times),
+               i == 0, medians);
   }
 }
 

@@ -49,6 +49,15 @@ def table(header, rows):
     return "\n".join(["| " + " | ".join(header) + " |", "|" + " --- |" * len(header), *("| " + " | ".join(row) + " |" for row in rows)]) + "\n"
 
 
+def limit(rows):
+    """What of a step's parts makes up the difference between the first and the last size."""
+    first, last = rows[0], rows[-1]
+    growth = {part: last["parts"][part] - first["parts"][part] for part in last["parts"]}
+    total = last["median_ms"] - first["median_ms"]
+    where = ", ".join(f"{part} {number(value)} ms" for part, value in sorted(growth.items(), key=lambda item: -abs(item[1]))[:3])
+    return f"From {first['variant']} to {last['variant']} a sample takes {number(abs(total))} ms {'more' if total > 0 else 'less'}; of the parts: {where}.\n"
+
+
 def tables(lines):
     """One table for each case; figures in a line of text."""
     text, timed = "", {}
@@ -62,6 +71,8 @@ def tables(lines):
         header = [title, "ms", "quartiles", "ratio", *(name for name, _, _ in columns)]
         body = [[row["variant"], number(row["median_ms"]), f"{number(row['low_ms'])} to {number(row['high_ms'])}", f"{row['ratio']:.2f}", *(show(row[key]) if key in row else "" for _, key, show in columns)] for row in rows]
         text += table(header, body) + "\n"
+        if "parts" in rows[0]:
+            text += limit(rows) + "\n"
     for line in lines:
         if "variant" not in line:
             values = ", ".join(f"{name} {number(value)}" for name, value in line.items() if name not in ("bench", "case"))

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "lemur/base/hash.h"
+#include "lemur/model/int64_tensor.h"
 
 namespace lemur {
 namespace {
@@ -83,8 +84,7 @@ EmbeddedFeatures FeatureTables::embed(const Batch& batch, std::span<const uint64
         make_leaf(f, feature.keys, embeds_histories ? history_keys : std::span<const uint64_t>(),
                   training, index);
     auto num_keys = static_cast<int64_t>(feature.keys.size());
-    torch::Tensor offsets = torch::tensor(
-        std::vector<int64_t>(feature.offsets.begin(), feature.offsets.end()), torch::kInt64);
+    torch::Tensor offsets = int64_tensor(feature.offsets);
     bool one_key_each = num_keys == static_cast<int64_t>(batch.size()) &&
                         offsets.equal(torch::arange(num_keys + 1));
     torch::Tensor keys_index = index.narrow(0, 0, num_keys);

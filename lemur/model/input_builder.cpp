@@ -2,18 +2,9 @@
 
 #include <torch/torch.h>
 
+#include "lemur/model/int64_tensor.h"
+
 namespace lemur {
-namespace {
-
-template <typename T>
-torch::Tensor int64_tensor(const std::vector<T>& values) {
-  torch::Tensor tensor = torch::empty(static_cast<int64_t>(values.size()), torch::kInt64);
-  std::copy(values.begin(), values.end(), tensor.data_ptr<int64_t>());
-  return tensor;
-}
-
-}  // namespace
-
 InputBuilder::InputBuilder(const SampleStore& store, RankingModel model,
                            const FeatureTables& tables)
     : store_(store),
