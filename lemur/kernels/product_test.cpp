@@ -146,5 +146,14 @@ TEST(Product, IsTheSameForAnyNumberOfThreads) {
     for (size_t r : {1, 2}) EXPECT_TRUE(results[0][i].equal(results[r][i])) << i;
 }
 
+TEST(Product, ARowDoesNotDependOnTheOthers) {
+  torch::manual_seed(9);
+  const torch::Tensor a = torch::randn({300, 130}), b = torch::randn({130, 70}),
+                      bias = torch::randn({70});
+  const torch::Tensor together = product(a, b, bias);
+  for (int64_t row : {0, 13, 255, 256, 299})
+    EXPECT_TRUE(product(a.narrow(0, row, 1), b, bias).equal(together.narrow(0, row, 1)));
+}
+
 }  // namespace
 }  // namespace lemur

@@ -6,6 +6,7 @@
 
 #include "lemur/base/error.h"
 #include "lemur/kernels/ragged_rows.h"
+#include "lemur/kernels/shared_attention.h"
 #include "lemur/model/bert_checkpoint.h"
 #include "lemur/model/image_patches.h"
 #include "lemur/nn/ragged_similarity.h"
@@ -206,10 +207,28 @@ torch::Tensor RankingModelImpl::drop_embeddings(const torch::Tensor& value) {
 
 RankingOutput RankingModelImpl::forward(const RankingInput& input) {
   RankingOutput output;
+  output.logits = rank(collect(input, output).features);
+  return output;
+}
+
+torch::Tensor RankingModelImpl::rank(const torch::Tensor& features) {
+  return head_(mlp_.is_empty() ? rankmixer_(features) : mlp_(features));
+}
+
+RankerInput RankingModelImpl::collect(const RankingInput& input, RankingOutput& output) {
+  RankerInput result;
   std::vector<torch::Tensor> groups;
+  int64_t width = 0;
+  const auto add = [&](const std::string& name, const torch::Tensor& values) {
+    if (result.groups.empty() || result.groups.back().name != name)
+      result.groups.push_back({name, width, 0});
+    result.groups.back().width += values.size(1);
+    width += values.size(1);
+    groups.push_back(values);
+  };
   for (size_t f : feature_order_)
-    groups.push_back(schema_.features[f].is_number ? input.features[f]
-                                                   : drop_embeddings(input.features[f]));
+    add(schema_.features[f].of,
+        schema_.features[f].is_number ? input.features[f] : drop_embeddings(input.features[f]));
 
   std::vector<torch::Tensor> content;
   if (has_content_) {
@@ -228,36 +247,47 @@ RankingOutput RankingModelImpl::forward(const RankingInput& input) {
     output.anchors = feed_anchor_(recent.mean);
     output.anchor_mask = recent.exists;
   }
-  std::vector<torch::Tensor> seen = groups;
-  seen.insert(seen.end(), content.begin(), content.end());
 
   if (content_history_ || id_history_) {
-    torch::Tensor features = torch::cat(seen, 1);
+    std::vector<torch::Tensor> seen = groups;
+    seen.insert(seen.end(), content.begin(), content.end());
+    const torch::Tensor features = torch::cat(seen, 1);
     for (size_t h = 0; h < schema_.histories.size(); ++h) {
+      const std::string& name = schema_.histories[h].name;
       if (content_history_)
-        groups.push_back(
+        add("content of " + name,
             content_decoders_[h](features, input.history_content, input.content_histories[h]));
       if (id_history_)
-        groups.push_back(id_decoders_[h](features, input.history_ids, input.id_histories[h]));
+        add("ids of " + name, id_decoders_[h](features, input.history_ids, input.id_histories[h]));
     }
   }
 
-  groups.insert(groups.end(), content.begin(), content.end());
-  if (has_content_ && has_queries_) groups.push_back(content[0] * content[1]);
+  if (has_content_) add("content", content[0]);
+  if (has_queries_) add("query", content.back());
+  if (has_content_ && has_queries_) add("query times content", content[0] * content[1]);
 
   if (similarity_) {
     const torch::Tensor targets = normalize_rows(content[0]),
                         documents = normalize_rows(input.history_content);
     for (const RaggedHistory& history : input.content_histories)
-      groups.push_back(
-          ragged_similarity(ragged_dots(targets, documents, history.offsets, history.document),
-                            history.offsets, history.document, options_.similarity_length));
+      add("similarity", similarity(targets, documents, history));
   }
+  result.features = torch::cat(groups, 1);
+  return result;
+}
 
-  torch::Tensor features = torch::cat(groups, 1);
-  torch::Tensor top = mlp_.is_empty() ? rankmixer_(features) : mlp_(features);
-  output.logits = head_(top);
-  return output;
+torch::Tensor RankingModelImpl::similarity(const torch::Tensor& targets,
+                                           const torch::Tensor& documents,
+                                           const RaggedHistory& history) const {
+  const int64_t k = options_.similarity_length;
+  if (!history.samples.defined())
+    return ragged_similarity(ragged_dots(targets, documents, history.offsets, history.document),
+                             history.offsets, history.document, k);
+  const torch::Tensor lengths =
+      history.offsets.diff().repeat_interleave(history.samples.diff()).cumsum(0);
+  return ragged_similarity(shared_dots(targets, documents.index_select(0, history.document),
+                                       {history.samples, history.offsets}),
+                           torch::cat({torch::zeros({1}, torch::kInt64), lengths}), {}, k);
 }
 
 RankingLosses RankingModelImpl::losses(const RankingOutput& output, const RankingTargets& targets,

@@ -9,6 +9,7 @@
 #include <torch/types.h>
 
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "lemur/base/options.h"
@@ -36,6 +37,17 @@ struct RankingInput {
   std::vector<RaggedHistory>
       content_histories;  ///< per history, documents that the bank lacks marked -1
   std::vector<RaggedHistory> id_histories;  ///< per history
+};
+
+/// What the ranker reads, in parts that a person would name.
+struct RankerInput {
+  struct Group {
+    std::string name;  ///< user, document, context, cross, "ids of" or "content of" a history,
+                       ///< query, content, similarity
+    int64_t begin = 0, width = 0;  ///< columns of `features`
+  };
+  torch::Tensor features;  ///< [B, width]
+  std::vector<Group> groups;
 };
 
 /// What forward returns, and the losses' parts.
@@ -94,12 +106,19 @@ class RankingModelImpl : public torch::nn::Module {
   /// Scores the samples.
   RankingOutput forward(const RankingInput& input);
 
+  /// The two halves of forward: collects what the ranker reads, noting in `output` what the losses
+  /// need beside the logits; and makes logits [B, num_labels] of such features.
+  RankerInput collect(const RankingInput& input, RankingOutput& output);
+  torch::Tensor rank(const torch::Tensor& features);
+
   /// Total = sum_t w_t BCE_t + lambda SQDC (model.md 3), each times its share.
   RankingLosses losses(const RankingOutput& output, const RankingTargets& targets,
                        const LossShares& shares = {}) const;
 
  private:
   torch::Tensor drop_embeddings(const torch::Tensor& value);
+  torch::Tensor similarity(const torch::Tensor& targets, const torch::Tensor& documents,
+                           const RaggedHistory& history) const;
   void choose_feed_history();
 
   ModelOptions options_;

@@ -84,44 +84,79 @@ int64_t max_document_length(const StoreSchema& schema, int64_t patch_pixels) {
   return length;
 }
 
-TokenBatch pack_documents(const SampleStore& store, std::span<const uint32_t> documents,
-                          const DocumentPacking& packing) {
-  const StoreSchema& schema = store.schema();
+namespace {
+
+/// Packs documents 0 to count - 1: tokens(i, field), image(i, field) as RGB, key(i) for what is
+/// drawn.
+template <typename Tokens, typename Image, typename Key>
+TokenBatch pack(const StoreSchema& schema, size_t count, const DocumentPacking& packing,
+                const Tokens& tokens, const Image& image, const Key& key) {
   const int64_t text_length = max_text_length(schema);
   Packer packer(3 * packing.patch_pixels * packing.patch_pixels);
-  for (uint32_t document : documents) {
+  for (size_t i = 0; i < count; ++i) {
     packer.start();
     packer.add(packing.special.cls, 0);
     for (size_t field = 0; field < schema.text.size(); ++field) {
       auto type = static_cast<int64_t>(field);
-      packer.add(store.document_tokens(document, field), type);
+      packer.add(tokens(i, field), type);
       packer.add(packing.special.sep, type);
     }
     int64_t position = text_length;
     for (size_t field = 0; field < schema.images.size(); ++field) {
-      ImageView image{store.image(document, field), schema.images[field].pixels};
-      int64_t patches = num_patches(schema.images[field], packing.patch_pixels);
-      if (!image.rgb.empty())
-        packer.add(image, window_of(packing.augmentation, store.document_keys()[document], field),
-                   packing.patch_pixels, patches, position,
-                   static_cast<int64_t>(schema.text.size() + field));
+      const ImageView view{image(i, field), schema.images[field].pixels};
+      const int64_t patches = num_patches(schema.images[field], packing.patch_pixels);
+      if (!view.rgb.empty())
+        packer.add(view, window_of(packing.augmentation, key(i), field), packing.patch_pixels,
+                   patches, position, static_cast<int64_t>(schema.text.size() + field));
       position += patches;
     }
   }
   return packer.finish();
 }
 
-TokenBatch pack_queries(const SampleStore& store, std::span<const uint32_t> queries,
-                        int64_t max_tokens, const SpecialTokens& special) {
+template <typename Tokens>
+TokenBatch pack(size_t count, int64_t max_tokens, const SpecialTokens& special,
+                const Tokens& tokens) {
   Packer packer;
-  for (uint32_t query : queries) {
+  for (size_t i = 0; i < count; ++i) {
     packer.start();
     packer.add(special.cls, 0);
-    auto tokens = store.query_tokens()[query];
-    packer.add(tokens.first(std::min<size_t>(tokens.size(), static_cast<size_t>(max_tokens))), 0);
+    const std::span<const int32_t> all = tokens(i);
+    packer.add(all.first(std::min<size_t>(all.size(), static_cast<size_t>(max_tokens))), 0);
     packer.add(special.sep, 0);
   }
   return packer.finish();
+}
+
+}  // namespace
+
+TokenBatch pack_documents(const SampleStore& store, std::span<const uint32_t> documents,
+                          const DocumentPacking& packing) {
+  return pack(
+      store.schema(), documents.size(), packing,
+      [&](size_t i, size_t field) { return store.document_tokens(documents[i], field); },
+      [&](size_t i, size_t field) { return store.image(documents[i], field); },
+      [&](size_t i) { return store.document_keys()[documents[i]]; });
+}
+
+TokenBatch pack_documents(const StoreSchema& schema, std::span<const DocumentContent> documents,
+                          const DocumentPacking& packing) {
+  return pack(
+      schema, documents.size(), packing,
+      [&](size_t i, size_t field) { return std::span(documents[i].texts[field]); },
+      [&](size_t i, size_t field) { return documents[i].images[field]; },
+      [](size_t) { return uint64_t{0}; });
+}
+
+TokenBatch pack_queries(const SampleStore& store, std::span<const uint32_t> queries,
+                        int64_t max_tokens, const SpecialTokens& special) {
+  return pack(queries.size(), max_tokens, special,
+              [&](size_t i) { return store.query_tokens()[queries[i]]; });
+}
+
+TokenBatch pack_queries(std::span<const std::vector<int32_t>> queries, int64_t max_tokens,
+                        const SpecialTokens& special) {
+  return pack(queries.size(), max_tokens, special, [&](size_t i) { return std::span(queries[i]); });
 }
 
 }  // namespace lemur

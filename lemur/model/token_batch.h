@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "lemur/data/sample_store.h"
 #include "lemur/nn/encoder.h"
@@ -46,8 +47,22 @@ int64_t max_document_length(const StoreSchema& schema, int64_t patch_pixels);
 TokenBatch pack_documents(const SampleStore& store, std::span<const uint32_t> documents,
                           const DocumentPacking& packing);
 
+/// What a document says and shows, where it is no document of a store.
+struct DocumentContent {
+  std::vector<std::vector<int32_t>> texts;       ///< per text field: word pieces, already cut
+  std::vector<std::span<const uint8_t>> images;  ///< per image field, as SampleStore::image
+};
+
+/// As above; without augmentation.
+TokenBatch pack_documents(const StoreSchema& schema, std::span<const DocumentContent> documents,
+                          const DocumentPacking& packing);
+
 /// Packs queries: [CLS] tokens [SEP], cut to `max_tokens`, type 0.
 TokenBatch pack_queries(const SampleStore& store, std::span<const uint32_t> queries,
                         int64_t max_tokens, const SpecialTokens& special);
+
+/// As above, of word pieces.
+TokenBatch pack_queries(std::span<const std::vector<int32_t>> queries, int64_t max_tokens,
+                        const SpecialTokens& special);
 
 }  // namespace lemur

@@ -6,6 +6,7 @@
 
 #include "lemur/base/error.h"
 #include "lemur/kernels/ragged_attention.h"
+#include "lemur/kernels/shared_attention.h"
 
 namespace lemur {
 namespace {
@@ -54,7 +55,30 @@ torch::Tensor HistoryDecoderLayerImpl::forward(
     // The weights of a sample sum to 1, or to 0 where it has no element.
     if (h == 0) present = attended.action.detach().sum(1, /*keepdim=*/true) > 0.5;
   }
-  const torch::Tensor context = torch::where(present, torch::cat(heads, 1), empty.unsqueeze(0));
+  return finish(query, torch::where(present, torch::cat(heads, 1), empty.unsqueeze(0)));
+}
+
+torch::Tensor HistoryDecoderLayerImpl::forward_shared(const torch::Tensor& query,
+                                                      const torch::Tensor& elements,
+                                                      const torch::Tensor& empty,
+                                                      const RaggedHistory& history) {
+  const torch::Tensor keys = key_.is_empty() ? elements : key_(elements),
+                      values = value_.is_empty() ? elements : value_(elements);
+  const int64_t width = query.size(1) / heads_;
+  const torch::Tensor scaled = query * (1 / std::sqrt(static_cast<double>(width)));
+  std::vector<torch::Tensor> heads;
+  for (int64_t h = 0; h < heads_; ++h) {
+    const auto slice = [&](const torch::Tensor& x) { return x.narrow(1, h * width, width); };
+    heads.push_back(shared_attention(slice(scaled), slice(keys), slice(values),
+                                     {history.samples, history.offsets}));
+  }
+  const torch::Tensor present = history.offsets.diff() > 0;
+  return finish(query, torch::where(present.repeat_interleave(history.samples.diff()).unsqueeze(1),
+                                    torch::cat(heads, 1), empty.unsqueeze(0)));
+}
+
+torch::Tensor HistoryDecoderLayerImpl::finish(const torch::Tensor& query,
+                                              const torch::Tensor& context) {
   const torch::Tensor hidden = torch::gelu(ffn_input_(context_norm_(context)));
   return output_norm_(query + ffn_output_(hidden));
 }
@@ -89,6 +113,13 @@ torch::Tensor HistoryDecoderImpl::forward(const torch::Tensor& features,
     fail<InvalidArgument>(kWhere, "elements have shape {}; expected [U, {}]",
                           fmt::join(elements.sizes(), " x "), options_.width);
   torch::Tensor query = input_(features);
+  if (history.samples.defined()) {
+    const torch::Tensor sums = elements.index_select(0, history.document) +
+                               gap_embedding_->weight.index_select(0, history.gap) +
+                               action_embedding_->weight.index_select(0, history.action);
+    for (auto& layer : layers_) query = layer->forward_shared(query, sums, empty_, history);
+    return query;
+  }
   for (auto& layer : layers_)
     query =
         layer(query, elements, gap_embedding_->weight, action_embedding_->weight, empty_, history);

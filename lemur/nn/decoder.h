@@ -36,7 +36,13 @@ class HistoryDecoderLayerImpl : public torch::nn::Module {
                         const torch::Tensor& gaps, const torch::Tensor& actions,
                         const torch::Tensor& empty, const RaggedHistory& history);
 
+  /// Gives the same for samples that share histories; `elements` [M, r] are the sums.
+  torch::Tensor forward_shared(const torch::Tensor& query, const torch::Tensor& elements,
+                               const torch::Tensor& empty, const RaggedHistory& history);
+
  private:
+  torch::Tensor finish(const torch::Tensor& query, const torch::Tensor& context);
+
   int64_t heads_;
   Linear key_{nullptr}, value_{nullptr};  // only where projected
   LayerNorm context_norm_{nullptr}, output_norm_{nullptr};
@@ -44,7 +50,8 @@ class HistoryDecoderLayerImpl : public torch::nn::Module {
 };
 TORCH_MODULE(HistoryDecoderLayer);
 
-/// Reads ragged histories without ever materialising their elements.
+/// Reads ragged histories without ever materialising their elements; of shared ones each element
+/// once.
 class HistoryDecoderImpl : public torch::nn::Module {
  public:
   /// Throws InvalidArgument where a size is not positive or heads do not divide width.
@@ -55,7 +62,8 @@ class HistoryDecoderImpl : public torch::nn::Module {
   /// `features` [B, F]; `elements` [U, r], vectors of the batch's distinct documents, U may be 0.
   /// Element j of a history is elements[document_j] + gap embedding + action embedding; missing
   /// documents are masked out; a history with no element left attends to one learned vector.
-  /// Throws InvalidArgument where shapes do not fit or an index is out of range.
+  /// Of a shared history (RaggedHistory::samples) every document is there. Throws InvalidArgument
+  /// where shapes do not fit or an index is out of range.
   torch::Tensor forward(const torch::Tensor& features, const torch::Tensor& elements,
                         const RaggedHistory& history);
 

@@ -153,5 +153,28 @@ TEST(RaggedHistory, BucketsGapsByTheLogarithmOfSeconds) {
   EXPECT_LT(gap_bucket(std::numeric_limits<int64_t>::max()), kGapBuckets);
 }
 
+TEST(HistoryDecoder, SharedHistoriesGiveWhatRepeatedOnesGive) {
+  torch::NoGradGuard no_grad;
+  torch::manual_seed(6);
+  const Tensor features = torch::randn({5, 7}), elements = torch::randn({9, 6});
+  RaggedHistory shared;  // samples 0 and 1 have none, 2 to 4 the same 33 elements
+  shared.offsets = torch::tensor({0, 0, 33}, torch::kInt64);
+  shared.samples = torch::tensor({0, 2, 5}, torch::kInt64);
+  shared.document = torch::randint(0, 9, {33}, torch::kInt64);
+  shared.gap = torch::randint(0, 5, {33}, torch::kInt64);
+  shared.action = torch::randint(0, 2, {33}, torch::kInt64);
+  const RaggedHistory repeated{torch::tensor({0, 0, 0, 33, 66, 99}, torch::kInt64),
+                               shared.document.repeat(3),
+                               shared.gap.repeat(3),
+                               shared.action.repeat(3),
+                               {}};
+  for (int64_t heads : {1, 3})
+    for (bool projected : {false, true}) {
+      HistoryDecoder decoder(small(heads, projected));
+      EXPECT_TRUE(torch::allclose(decoder(features, elements, shared),
+                                  decoder(features, elements, repeated), 1e-5, 1e-6));
+    }
+}
+
 }  // namespace
 }  // namespace lemur

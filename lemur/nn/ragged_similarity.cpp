@@ -16,12 +16,12 @@ using torch::Tensor;
 
 constexpr const char* kWhere = "ragged_similarity";
 
-/// Returns the elements of sample b that are not missing, newest first.
+/// Returns the elements of sample b that are not missing (`document` null: all), newest first.
 void newest_first(const int64_t* offsets, const int64_t* document, int64_t b,
                   std::vector<int64_t>& elements) {
   elements.clear();
   for (int64_t m = offsets[b + 1] - 1; m >= offsets[b]; --m)
-    if (document[m] >= 0) elements.push_back(m);
+    if (document == nullptr || document[m] >= 0) elements.push_back(m);
 }
 
 /// Fills `features` [2 * k + 3] of one sample and, in `order`, the largest k elements.
@@ -46,14 +46,19 @@ void forward_row(const T* cosines, const std::vector<int64_t>& elements, int64_t
   features[2 * k + 2] = features[k];
 }
 
+/// Null: no document is missing.
+const int64_t* indices_of(const Tensor& document) {
+  return document.numel() > 0 ? document.data_ptr<int64_t>() : nullptr;
+}
+
 class RaggedSimilarity : public torch::autograd::Function<RaggedSimilarity> {
  public:
   static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& cosines,
                         const Tensor& offsets, const Tensor& document, int64_t k) {
     const int64_t samples = offsets.numel() - 1;
     const Tensor features = torch::zeros({samples, 2 * k + 3}, cosines.options());
-    const Tensor largest = torch::full({samples, k}, -1, document.options());
-    const auto *begin = offsets.data_ptr<int64_t>(), *index = document.data_ptr<int64_t>();
+    const Tensor largest = torch::full({samples, k}, -1, offsets.options());
+    const auto *begin = offsets.data_ptr<int64_t>(), *index = indices_of(document);
     auto* kept = largest.data_ptr<int64_t>();
     AT_DISPATCH_FLOATING_TYPES(cosines.scalar_type(), kWhere, [&] {
       const auto* values = cosines.data_ptr<scalar_t>();
@@ -68,6 +73,7 @@ class RaggedSimilarity : public torch::autograd::Function<RaggedSimilarity> {
       });
     });
     context->save_for_backward({offsets, document, largest});
+    context->saved_data["elements"] = cosines.numel();
     return features;
   }
 
@@ -76,8 +82,9 @@ class RaggedSimilarity : public torch::autograd::Function<RaggedSimilarity> {
     const auto saved = context->get_saved_variables();
     const Tensor &offsets = saved[0], &document = saved[1], gradient = gradients[0].contiguous();
     const int64_t k = saved[2].size(1);
-    const Tensor result = torch::zeros({document.numel()}, gradient.options());
-    const auto *begin = offsets.data_ptr<int64_t>(), *index = document.data_ptr<int64_t>(),
+    const Tensor result =
+        torch::zeros({context->saved_data["elements"].toInt()}, gradient.options());
+    const auto *begin = offsets.data_ptr<int64_t>(), *index = indices_of(document),
                *largest = saved[2].data_ptr<int64_t>();
     AT_DISPATCH_FLOATING_TYPES(gradient.scalar_type(), kWhere, [&] {
       const auto* given = gradient.data_ptr<scalar_t>();
@@ -115,11 +122,12 @@ struct Indices {
 
 Indices check(const Tensor& cosines, const Tensor& offsets, const Tensor& document, int64_t k) {
   if (k < 1) fail<InvalidArgument>(kWhere, "k is {}; expected at least 1", k);
-  if (cosines.dim() != 1 || cosines.numel() != document.numel())
+  if (cosines.dim() != 1 || (document.defined() && cosines.numel() != document.numel()))
     fail<InvalidArgument>(kWhere, "cosines of shape [{}] for {} elements",
                           fmt::join(cosines.sizes(), ", "), document.numel());
-  return {checked_offsets(kWhere, offsets, document.numel()),
-          document.to(torch::kInt64).contiguous()};
+  return {checked_offsets(kWhere, offsets, cosines.numel()),
+          document.defined() ? document.to(torch::kInt64).contiguous()
+                             : torch::empty({0}, torch::kInt64)};
 }
 
 }  // namespace
@@ -133,7 +141,9 @@ Tensor ragged_similarity(const Tensor& cosines, const Tensor& offsets, const Ten
 
 Tensor ragged_similarity_reference(const Tensor& cosines, const Tensor& offsets,
                                    const Tensor& document, int64_t k) {
-  const Indices indices = check(cosines, offsets, document, k);
+  Indices indices = check(cosines, offsets, document, k);
+  if (!document.defined())
+    indices.document = torch::zeros({cosines.numel()}, indices.offsets.options());
   const auto* begin = indices.offsets.data_ptr<int64_t>();
   std::vector<Tensor> rows = {torch::zeros({0, ragged_similarity_width(k)}, cosines.options())};
   for (int64_t b = 0; b + 1 < indices.offsets.numel(); ++b) {

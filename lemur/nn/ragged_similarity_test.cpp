@@ -105,5 +105,20 @@ TEST(RaggedSimilarity, NamesWhatIsWrong) {
   expect_error(x.offsets.slice(0, 2), x.document, 4, "offsets go from 1");
 }
 
+TEST(RaggedSimilarity, NoListOfDocumentsMeansNoneIsMissing) {
+  torch::manual_seed(3);
+  const torch::Tensor cosines = torch::randn({40}, torch::kFloat64).set_requires_grad(true),
+                      offsets = torch::tensor({0, 0, 33, 40}, torch::kInt64);
+  const torch::Tensor listed =
+      ragged_similarity(cosines, offsets, torch::zeros({40}, torch::kInt64), 4);
+  const torch::Tensor unlisted = ragged_similarity(cosines, offsets, {}, 4);
+  EXPECT_TRUE(unlisted.equal(listed));
+  EXPECT_TRUE(ragged_similarity_reference(cosines, offsets, {}, 4).allclose(listed));
+  const auto gradient = [&](const torch::Tensor& features) {
+    return torch::autograd::grad({features.square().sum()}, {cosines})[0];
+  };
+  EXPECT_TRUE(gradient(unlisted).equal(gradient(listed)));
+}
+
 }  // namespace
 }  // namespace lemur
