@@ -22,15 +22,17 @@ ROOMS = {
 }
 ROOMS["model"] = {"base", "text", "kernels", "data", "tables", "nn"}
 ROOMS["eval"] = ROOMS["model"] | {"model"}
-ROOMS["train"] = ROOMS["eval"] | {"eval"}
-ROOMS["serving"] = {"base", "text", "data", "tables", "model"}
+ROOMS["train"] = ROOMS["eval"] | {"eval", "feedback"}
+ROOMS["serving"] = {"base", "text", "data", "tables", "model", "feedback"}
+ROOMS["feedback"] = {"base"}
+ROOMS["http"] = {"base", "feedback", "serving"}
 ROOMS["cli"] = set(ROOMS)
 
 # Outside of the rooms: these include every room but cli. "lemur" are the tests that cross rooms.
 OUTSIDE = {"lemur", "tests", "bench", "fuzz", "examples"}
 
 # Rooms that know no tensors, for short builds.
-TORCH_FREE = {"base", "text", "data", "synth"}
+TORCH_FREE = {"base", "text", "data", "synth", "feedback", "http"}
 TORCH = re.compile(r"(torch|ATen|c10)/")
 PRECOMPILED = {"torch/torch.h", "torch/extension.h", "torch/all.h"}
 
@@ -38,6 +40,9 @@ DUCKDB_USERS = {"lemur/data/database.cpp", "lemur/data/parquet_writer.cpp"}
 IMAGE_LIBRARIES = re.compile(r"jpeglib\.h|jerror\.h|turbojpeg\.h|png\.h|webp/.*")
 IMAGE_USERS = {"lemur/data/image_jpeg.cpp", "lemur/data/image_png.cpp", "lemur/data/image_webp.cpp", "lemur/data/image_testing.h",
                "lemur/synth/jpeg.cpp", "lemur/synth/picture_test.cpp"}
+# Of serving, the front knows what is asked and answered, and nothing that computes it.
+SERVING_FOR_HTTP = {"lemur/serving/rank_request.h", "lemur/serving/ranking_backend.h", "lemur/serving/serving_observer.h"}
+HTTP_LIBRARIES = {"microhttpd.h": "lemur/http/http_server.cpp", "simdjson.h": "lemur/http/json_reader.h"}
 NOT_FOR_SERVING = {"lemur/data/ingest.h"}
 
 SOURCES = {".h", ".cpp", ".cu", ".cuh"}
@@ -71,6 +76,8 @@ def fault_of_room(path, included):
         return f"{own} includes {included}; it may include: {', '.join(sorted(ROOMS[own])) or 'nothing'}"
     if own == "serving" and included in NOT_FOR_SERVING:
         return f"serving includes {included}, which is for ingest only"
+    if own == "http" and other == "serving" and included not in SERVING_FOR_HTTP:
+        return f"http includes {included}; of serving it may include: {', '.join(sorted(SERVING_FOR_HTTP))}"
     return None
 
 
@@ -82,6 +89,8 @@ def fault_of_library(path, included):
         return "duckdb.hpp is included; the project uses the C API, duckdb.h"
     if IMAGE_LIBRARIES.fullmatch(included) and path not in IMAGE_USERS:
         return f"{included} is included; only {', '.join(sorted(IMAGE_USERS))} may"
+    if path != HTTP_LIBRARIES.get(included, path):
+        return f"{included} is included; only {HTTP_LIBRARIES[included]} may"
     if included.startswith("CLI/") and room_of(path) != "cli":
         return f"{included} is included; only lemur/cli may"
     if TORCH.match(included) and room_of(path) in TORCH_FREE:

@@ -25,7 +25,7 @@ using FeatureValues = std::map<std::string, FeatureValue, std::less<>>;
 
 /// A document to be ranked. What is sent along replaces what the store knows of it.
 struct Candidate {
-  std::string document;                                  ///< ID
+  std::string document;                                   ///< ID
   std::map<std::string, std::string, std::less<>> texts;  ///< raw texts by the schema's text fields
   FeatureValues features;  ///< of the document, and of it with user or context ("cross")
 };
@@ -38,11 +38,11 @@ struct PastAction {
 };
 
 struct RankRequest {
-  std::string id;           ///< of the request; echoed
-  std::string user;         ///< ID; empty: nobody known
-  std::string query;        ///< raw text; empty: none
-  int64_t time_ms = 0;      ///< when the ranking is shown: what the user did before counts
-  FeatureValues features;   ///< of the user and the context
+  std::string id;          ///< of the request; echoed
+  std::string user;        ///< ID; empty: nobody known
+  std::string query;       ///< raw text; empty: none
+  int64_t time_ms = 0;     ///< when the ranking is shown: what the user did before counts
+  FeatureValues features;  ///< of the user and the context
   std::vector<Candidate> documents;
   /// Past actions by the schema's names of histories, in any order of time. A history that is not
   /// named is the store's, with what feedback has added since.

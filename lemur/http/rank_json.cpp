@@ -1,0 +1,340 @@
+#include "lemur/http/rank_json.h"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+
+#include "lemur/base/config.h"
+#include "lemur/http/json_text.h"
+
+namespace lemur {
+namespace {
+
+using simdjson::dom::element;
+
+constexpr int64_t kMaxTimeMs = 253402300799999;  // the end of the year 9999
+
+struct Reader {
+  const RankSchema& schema;
+  const RequestLimits& limits;
+
+  std::map<std::string, std::string, std::less<>> texts(element value, const JsonPath& path) const;
+  Candidate candidate(element value, const JsonPath& path) const;
+  PastAction action(element value, const JsonPath& path) const;
+  void histories(element value, const JsonPath& path, RankRequest& request) const;
+};
+
+std::map<std::string, std::string, std::less<>> Reader::texts(element value,
+                                                              const JsonPath& path) const {
+  std::map<std::string, std::string, std::less<>> texts;
+  read_map(value, path, [&](std::string_view name, element text, const JsonPath& place) {
+    check_name(name, place, "text field", schema.text_fields);
+    texts.emplace(name, read_text(text, place, limits.max_text_bytes));
+  });
+  return texts;
+}
+
+Candidate Reader::candidate(element value, const JsonPath& path) const {
+  Candidate candidate;
+  if (!value.is_object()) {
+    candidate.document = read_id(value, path);
+    return candidate;
+  }
+  read_object(value, path, {"id", "texts", "features"},
+              [&](size_t key, element member, const JsonPath& place) {
+                if (key == 0) candidate.document = read_id(member, place);
+                if (key == 1) candidate.texts = texts(member, place);
+                if (key == 2)
+                  candidate.features = read_features(member, place, schema, limits, true);
+              });
+  if (candidate.document.empty()) refuse_value(path["id"], "the document's ID is missing");
+  return candidate;
+}
+
+PastAction Reader::action(element value, const JsonPath& path) const {
+  PastAction action;
+  bool has_time = false;
+  read_object(value, path, {"document", "time_ms", "action"},
+              [&](size_t key, element member, const JsonPath& place) {
+                if (key == 0) action.document = read_id(member, place);
+                if (key == 1) {
+                  action.time_ms = read_integer(member, place, 0, kMaxTimeMs);
+                  has_time = true;
+                }
+                if (key == 2) {
+                  action.action = read_text(member, place, limits.max_text_bytes);
+                  check_name(action.action, place, "action", schema.actions);
+                }
+              });
+  if (action.document.empty()) refuse_value(path["document"], "the document's ID is missing");
+  if (!has_time) refuse_value(path["time_ms"], "the time of the action is missing");
+  return action;
+}
+
+void Reader::histories(element value, const JsonPath& path, RankRequest& request) const {
+  std::vector<std::string> names;
+  for (const RankSchema::History& history : schema.histories) names.push_back(history.name);
+  read_map(value, path, [&](std::string_view name, element actions, const JsonPath& place) {
+    check_name(name, place, "history", names);
+    std::vector<PastAction>& history = request.histories[std::string(name)];
+    history.clear();
+    read_array(actions, place, limits.max_history,
+               [&](size_t, element past, const JsonPath& past_place) {
+                 history.push_back(action(past, past_place));
+               });
+  });
+}
+
+std::chrono::steady_clock::time_point deadline_in(int64_t milliseconds) {
+  return std::chrono::steady_clock::now() + std::chrono::milliseconds(milliseconds);
+}
+
+FeatureValue read_feature(element value, const JsonPath& path, bool is_number,
+                          const RequestLimits& limits) {
+  FeatureValue feature;
+  if (is_number) {
+    if (!value.is_number()) refuse_meaning(path, "the feature is a number");
+    feature.number = read_number(value, path);
+    return feature;
+  }
+  if (value.type() == simdjson::dom::element_type::DOUBLE)
+    refuse_meaning(path, "the feature is a category: a string, an integer or a list of them");
+  if (!value.is_array()) {
+    feature.categories.push_back(read_id(value, path));
+    return feature;
+  }
+  read_array(value, path, limits.max_categories, [&](size_t, element one, const JsonPath& place) {
+    feature.categories.push_back(read_id(one, place));
+  });
+  return feature;
+}
+
+void append_parts(std::string& out, const ScoreParts& parts) {
+  out += R"(,"parts":{"query_cosine":)";
+  append_json(out, parts.query_cosine.value_or(std::numeric_limits<double>::quiet_NaN()));
+  out += R"(,"nearest":[)";
+  for (size_t i = 0; i < parts.nearest.size(); ++i) {
+    out += i > 0 ? R"(,{"document":)" : R"({"document":)";
+    append_json(out, parts.nearest[i].document);
+    out += R"(,"cosine":)";
+    append_json(out, parts.nearest[i].cosine);
+    out += '}';
+  }
+  out += R"(],"groups":{)";
+  for (size_t i = 0; i < parts.groups.size(); ++i) {
+    if (i > 0) out += ',';
+    append_json(out, parts.groups[i].first);
+    out += ':';
+    append_json(out, parts.groups[i].second);
+  }
+  out += "}}";
+}
+
+void append_document(std::string& out, const RankedDocument& document, std::string_view id,
+                     size_t rank, const RankSchema& schema) {
+  out += R"({"id":)";
+  append_json(out, id);
+  out += R"(,"score":)";
+  append_json(out, document.scores.at(0));
+  out += R"(,"scores":{)";
+  for (size_t i = 0; i < schema.labels.size(); ++i) {
+    if (i > 0) out += ',';
+    append_json(out, schema.labels[i]);
+    out += ':';
+    append_json(out, document.scores.at(i));
+  }
+  out += R"(},"rank":)";
+  append_json(out, static_cast<int64_t>(rank));
+  out += R"(,"flags":)";
+  append_flags(out, document.flags);
+  if (document.parts) append_parts(out, *document.parts);
+  out += '}';
+}
+
+void append_model(std::string& out, std::string_view name, std::string_view version) {
+  out += R"("model":{"name":)";
+  append_json(out, name);
+  out += R"(,"version":)";
+  append_json(out, version);
+  out += '}';
+}
+
+}  // namespace
+
+void check_name(std::string_view name, const JsonPath& path, const std::string& kind,
+                const std::vector<std::string>& names) {
+  if (std::find(names.begin(), names.end(), name) != names.end()) return;
+  if (names.empty()) refuse_meaning(path, fmt::format("the model has no {}", kind));
+  refuse_meaning(path, fmt::format("there is no {} of that name; the nearest one is '{}'", kind,
+                                   nearest(name.substr(0, 64), names)));
+}
+
+FeatureValues read_features(element value, const JsonPath& path, const RankSchema& schema,
+                            const RequestLimits& limits, bool of_document) {
+  FeatureValues features;
+  read_map(value, path, [&](std::string_view name, element given, const JsonPath& place) {
+    const auto feature =
+        std::find_if(schema.features.begin(), schema.features.end(),
+                     [&](const RankSchema::Feature& each) { return each.name == name; });
+    if (feature == schema.features.end()) {
+      std::vector<std::string> names;
+      for (const RankSchema::Feature& each : schema.features) names.push_back(each.name);
+      check_name(name, place, "feature", names);
+    }
+    if ((feature->of == "document" || feature->of == "cross") != of_document)
+      refuse_meaning(place, fmt::format("the feature is of '{}': it belongs to {}", feature->of,
+                                        of_document ? "the request" : "a document"));
+    features.emplace(name, read_feature(given, place, feature->is_number, limits));
+  });
+  return features;
+}
+
+ParsedRank parse_rank(std::string& body, const RankSchema& schema, const RequestLimits& limits,
+                      std::string_view request_id, int64_t now_ms) {
+  const element root = parse_json(body);
+  const Reader reader{schema, limits};
+  ParsedRank parsed;
+  RankRequest& request = parsed.request;
+  request.id = request_id;
+  request.time_ms = now_ms;
+  int64_t deadline_ms = limits.default_deadline_ms;
+  bool has_documents = false;
+  const auto visit = [&](size_t key, element value, const JsonPath& path) {
+    switch (key) {
+      case 0:
+        request.user = read_id(value, path);
+        break;
+      case 1:
+        request.query = read_text(value, path, limits.max_text_bytes);
+        break;
+      case 2:
+        request.id = read_id(value, path);
+        break;
+      case 3:
+        request.time_ms = read_integer(value, path, 0, kMaxTimeMs);
+        break;
+      case 4:
+        request.features = read_features(value, path, schema, limits, false);
+        break;
+      case 5:
+        has_documents = true;
+        read_array(value, path, limits.max_documents,
+                   [&](size_t, element each, const JsonPath& place) {
+                     request.documents.push_back(reader.candidate(each, place));
+                   });
+        break;
+      case 6:
+        reader.histories(value, path, request);
+        break;
+      case 7:
+        deadline_ms = read_integer(value, path, 1, limits.max_deadline_ms);
+        break;
+      case 8:
+        parsed.top = static_cast<size_t>(read_integer(value, path, 1, 1'000'000));
+        break;
+      default:
+        request.explain = read_bool(value, path);
+    }
+  };
+  const JsonPath path;
+  read_object(root, path,
+              {"user", "query", "request", "time_ms", "features", "documents", "history",
+               "deadline_ms", "top", "explain"},
+              visit);
+  if (!has_documents) refuse_value(path["documents"], "the documents to rank are missing");
+  request.deadline = deadline_in(deadline_ms);
+  return parsed;
+}
+
+EmbedRequest parse_embed(std::string& body, const RankSchema& schema, const RequestLimits& limits) {
+  const element root = parse_json(body);
+  const Reader reader{schema, limits};
+  EmbedRequest request;
+  int64_t deadline_ms = limits.default_deadline_ms;
+  const JsonPath path;
+  read_object(root, path, {"query", "document", "deadline_ms"},
+              [&](size_t key, element value, const JsonPath& place) {
+                if (key == 0) request.query = read_text(value, place, limits.max_text_bytes);
+                if (key == 1) request.document = reader.candidate(value, place);
+                if (key == 2) deadline_ms = read_integer(value, place, 1, limits.max_deadline_ms);
+              });
+  if (request.query.has_value() == request.document.has_value())
+    refuse_value(path, "expected either 'query' or 'document'");
+  request.deadline = deadline_in(deadline_ms);
+  return request;
+}
+
+void append_flags(std::string& out, uint8_t flags) {
+  constexpr std::array<std::pair<RankFlag, std::string_view>, 3> kNames = {
+      {{kUnknownDocument, "\"unknown_document\""},
+       {kEncodedNow, "\"encoded_now\""},
+       {kNoContent, "\"no_content\""}}};
+  out += '[';
+  bool is_first = true;
+  for (const auto& [flag, name] : kNames) {
+    if ((flags & flag) == 0) continue;
+    if (!is_first) out += ',';
+    out += name;
+    is_first = false;
+  }
+  out += ']';
+}
+
+std::string rank_answer_json(const RankAnswer& answer, const std::vector<std::string>& documents,
+                             const RankSchema& schema, const RankAnswerContext& context) {
+  const size_t shown =
+      context.top == 0 ? documents.size() : std::min(context.top, documents.size());
+  std::vector<uint32_t> ranks(documents.size());
+  for (size_t i = 0; i < answer.order.size(); ++i) ranks.at(answer.order[i]) = i + 1;
+  std::string out;
+  out.reserve(256 + 128 * shown);
+  out = R"({"request":)";
+  append_json(out, context.request_id);
+  out += ',';
+  append_model(out, context.model_name, answer.model_version);
+  out += R"(,"documents":[)";
+  bool is_first = true;
+  const auto append = [&](size_t i) {
+    if (!is_first) out += ',';
+    is_first = false;
+    append_document(out, answer.documents.at(i), documents[i], ranks[i], schema);
+  };
+  if (context.top == 0)
+    for (size_t i = 0; i < documents.size(); ++i) append(i);
+  else
+    for (size_t i = 0; i < shown; ++i) append(answer.order[i]);
+  out += R"(],"order":[)";
+  for (size_t i = 0; i < shown; ++i) {
+    if (i > 0) out += ',';
+    append_json(out, documents[answer.order[i]]);
+  }
+  out += R"(],"timings_ms":{"queue":)";
+  append_json(out, answer.queue_ms);
+  out += R"(,"prepare":)";
+  append_json(out, answer.prepare_ms);
+  out += R"(,"score":)";
+  append_json(out, answer.score_ms);
+  out += R"(,"total":)";
+  append_json(out, context.total_ms);
+  out += "}}\n";
+  return out;
+}
+
+std::string embed_answer_json(const EmbedAnswer& answer, std::string_view request_id,
+                              std::string_view model_name) {
+  std::string out = R"({"request":)";
+  append_json(out, request_id);
+  out += ',';
+  append_model(out, model_name, answer.model_version);
+  out += R"(,"from_bank":)";
+  out += answer.from_bank ? "true" : "false";
+  out += R"(,"vector":[)";
+  for (size_t i = 0; i < answer.vector.size(); ++i) {
+    if (i > 0) out += ',';
+    append_json(out, answer.vector[i]);
+  }
+  out += "]}\n";
+  return out;
+}
+
+}  // namespace lemur

@@ -1,0 +1,110 @@
+// What the HTTP front asks of a ranker: no HTTP, no JSON, no tensors.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "lemur/serving/rank_request.h"
+
+namespace lemur {
+
+/// What the names in requests and answers may be. Fixed for the life of a backend.
+struct RankSchema {
+  struct Feature {
+    std::string name;
+    std::string of;  ///< document | user | context | cross
+    bool is_number = false;
+  };
+  struct History {
+    std::string name;
+    int64_t length = 0;  ///< newest actions that count
+  };
+  std::vector<std::string> labels;  ///< the first one ranks
+  std::vector<std::string> text_fields;
+  std::vector<Feature> features;
+  std::vector<History> histories;
+  std::vector<std::string> actions;
+  int64_t vector_width = 0;  ///< numbers in an embedding
+};
+
+/// Why a request has no answer.
+struct RankFailure {
+  enum class Kind {
+    kOverloaded,   ///< the queue is full; again after `retry_after_seconds`
+    kDeadline,     ///< the deadline passed before work started
+    kInvalid,      ///< the request names what does not exist; `field` says where
+    kUnavailable,  ///< no model is loaded
+    kInternal,
+  };
+  Kind kind = Kind::kInternal;
+  std::string message = {};
+  std::string field = {};  ///< such as "documents[3].id"; empty: none in particular
+  int retry_after_seconds = 1;
+};
+
+/// Exactly one of the two is set.
+struct EmbedRequest {
+  std::optional<std::string> query;   ///< raw text
+  std::optional<Candidate> document;  ///< known by its ID, or by the texts sent along
+  std::optional<std::chrono::steady_clock::time_point> deadline;  ///< no work starts behind it
+};
+
+struct EmbedAnswer {
+  std::vector<float> vector;  ///< [vector_width]
+  bool from_bank = false;     ///< false: encoded for this request
+  std::string model_version;
+};
+
+/// What the server knows of a document.
+struct DocumentFacts {
+  std::string id;
+  std::vector<std::pair<std::string, std::string>> texts;     ///< by field
+  std::vector<std::pair<std::string, std::string>> features;  ///< by name; values as text
+  bool has_image = false;
+  bool in_bank = false;
+  double bank_age_seconds = 0;  ///< since its vector was written; of those in the bank
+  int64_t num_writes = 0;       ///< of its vector
+};
+
+struct BackendStatus {
+  bool is_ready = false;  ///< a model is loaded and answers
+  std::string model_name, model_version;
+  int64_t loaded_at_ms = 0;     ///< since 1970; 0: nothing is loaded
+  std::string last_load_error;  ///< of the newest attempt; empty: it went well
+  int64_t load_failures = 0;
+  int64_t bank_rows = 0;
+  double bank_coverage = 0;      ///< share of the store's documents that the bank has
+  double staleness_seconds = 0;  ///< age of the model's data: now minus its newest event
+  int64_t queue_depth = 0;       ///< requests that wait
+};
+
+using RankResult = std::variant<RankAnswer, RankFailure>;
+using EmbedResult = std::variant<EmbedAnswer, RankFailure>;
+
+/// A ranker behind the HTTP front. All members may be called from any thread and do not wait for
+/// the model; callbacks are called exactly once, from any thread, before the destructor returns,
+/// and must not throw.
+class RankBackend {
+ public:
+  virtual ~RankBackend() = default;
+
+  virtual const RankSchema& schema() const = 0;
+  virtual BackendStatus status() const = 0;
+
+  /// Scores the documents of a request whose names were checked against schema().
+  virtual void rank(RankRequest request, std::function<void(RankResult)> done) = 0;
+
+  /// Encodes a query or a document; an unknown ID without texts fails as invalid.
+  virtual void embed(EmbedRequest request, std::function<void(EmbedResult)> done) = 0;
+
+  /// Returns nothing for an ID that the store does not know.
+  virtual std::optional<DocumentFacts> document(std::string_view id) const = 0;
+};
+
+}  // namespace lemur
