@@ -26,6 +26,9 @@ add_library(duckdb SHARED IMPORTED)
 set_target_properties(duckdb PROPERTIES IMPORTED_LOCATION ${DUCKDB_LIBRARY} INTERFACE_INCLUDE_DIRECTORIES ${DUCKDB_INCLUDE}
                                         IMPORTED_NO_SONAME TRUE)
 
+# Products in 8 bits. LibTorch itself stands on the same library.
+find_library(DNNL_LIBRARY dnnl REQUIRED)  # its own package file asks for OpenCL
+
 # LibTorch: Debian's, or another one (CUDA) whose folder LEMUR_TORCH names.
 set(LEMUR_TORCH "" CACHE PATH "Folder of a LibTorch 2.x to build against instead of the system's")
 if(LEMUR_TORCH)

@@ -16,4 +16,7 @@ void add_train(CLI::App& app);
 void add_evaluate(CLI::App& app);
 void add_export(CLI::App& app);
 
+// In lemur-serve.
+void add_serve(CLI::App& app);
+
 }  // namespace lemur

@@ -1,5 +1,5 @@
-// lemur: the commands that need no tensors; the others are handed over to lemur-learn and
-// lemur-bench beside it.
+// lemur: the commands that need no tensors; the others are handed over to lemur-learn,
+// lemur-serve and lemur-bench beside it.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -40,6 +40,7 @@ int hand_over(const char* program, char** argv) {
 int main(int argc, char** argv) {
   for (std::string_view command : {"train", "evaluate", "export"})
     if (argc > 1 && argv[1] == command) return hand_over("lemur-learn", argv);
+  if (argc > 1 && argv[1] == std::string_view("serve")) return hand_over("lemur-serve", argv);
   if (argc > 1 && argv[1] == std::string_view("bench")) return hand_over("lemur-bench", argv);
   CLI::App app("lemur: an end-to-end multimodal ranker. Raw logs in, a measured ranking model out.",
                "lemur");
@@ -50,6 +51,7 @@ int main(int argc, char** argv) {
   app.add_subcommand("train", "Train a model on a sample store");
   app.add_subcommand("evaluate", "Measure a run's model on a split");
   app.add_subcommand("export", "Write a run's encoders and document vectors for other programs");
+  app.add_subcommand("serve", "Answer ranking requests over HTTP");
   lemur::add_inspect(app);
   app.add_subcommand("bench", "Measure the speed of lemur's parts here");
   lemur::add_options(app);

@@ -78,7 +78,7 @@ class FakeBackend : public RankBackend {
     facts.texts = {{"title", "A \"title\""}, {"genres", "Drama"}};
     facts.features = {{"price", "3.2"}};
     facts.in_bank = id != "10000";
-    facts.bank_age_seconds = 12.5;
+    facts.bank_age_steps = 12;
     facts.num_writes = 3;
     return facts;
   }

@@ -75,8 +75,8 @@ std::string document_json(const DocumentFacts& facts) {
   out += R"(,"texts":)" + texts_json(facts.texts) + R"(,"features":)" + texts_json(facts.features) +
          R"(,"has_image":)" + (facts.has_image ? "true" : "false") + R"(,"bank":)";
   if (facts.in_bank) {
-    out += R"({"age_seconds":)";
-    append_json(out, facts.bank_age_seconds);
+    out += R"({"age_steps":)";
+    append_json(out, facts.bank_age_steps);
     out += R"(,"writes":)";
     append_json(out, facts.num_writes);
     out += '}';

@@ -4,6 +4,7 @@
 
 #include "lemur/base/error.h"
 #include "lemur/model/tensor_file.h"
+#include "lemur/nn/int8_layers.h"
 
 namespace lemur {
 namespace {
@@ -45,6 +46,8 @@ ModelState::ModelState(const Options& options, const StoreSchema& schema,
   if (options.bank.enabled && model->has_content())
     bank = std::make_unique<MemoryBank>(model->representation_width());
 }
+
+void ModelState::use_int8() { lemur::use_int8(*model); }
 
 void ModelState::save(const FolderWriter& folder) const {
   save_tensors(folder.file(kDenseFile), named_tensors(*model));

@@ -31,6 +31,10 @@ struct ModelState {
     return {.patch_pixels = options.model.patch_pixels, .special = special};
   }
 
+  /// From now on the ranker's and the decoders' linear layers compute in 8 bits
+  /// (Int8Weights). For inference only.
+  void use_int8();
+
   /// Writes dense.safetensors (named as named_parameters()), table_<i>.rows and bank.rows.
   void save(const FolderWriter& folder) const;
 

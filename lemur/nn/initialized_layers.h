@@ -8,7 +8,9 @@
 #include <torch/nn/pimpl.h>
 
 #include <cstdint>
+#include <memory>
 
+#include "lemur/kernels/int8_product.h"
 #include "lemur/kernels/product.h"
 
 namespace lemur {
@@ -17,7 +19,11 @@ namespace lemur {
 class LinearImpl : public torch::nn::LinearImpl {
  public:
   using torch::nn::LinearImpl::LinearImpl;
-  torch::Tensor forward(const torch::Tensor& x) { return product(x, weight.t(), bias); }
+  torch::Tensor forward(const torch::Tensor& x) {
+    return int8 ? int8->product(x, bias) : product(x, weight.t(), bias);
+  }
+
+  std::shared_ptr<const Int8Weights> int8;  ///< set: computes with these
 };
 TORCH_MODULE(Linear);
 

@@ -19,7 +19,7 @@ TokenLinearImpl::TokenLinearImpl(int64_t tokens, int64_t input, int64_t output) 
 }
 
 torch::Tensor TokenLinearImpl::forward(const torch::Tensor& x) {
-  return product(x, weight.transpose(1, 2), bias);
+  return int8 ? int8->product(x, bias) : product(x, weight.transpose(1, 2), bias);
 }
 
 RankMixerBlockImpl::RankMixerBlockImpl(const RankMixerOptions& options)

@@ -6,6 +6,7 @@
 #include <torch/types.h>
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "lemur/nn/initialized_layers.h"
@@ -33,8 +34,9 @@ class TokenLinearImpl : public torch::nn::Module {
   /// Maps [T, B, input] to [T, B, output].
   torch::Tensor forward(const torch::Tensor& x);
 
-  torch::Tensor weight;  ///< [T, output, input]
-  torch::Tensor bias;    ///< [T, output]
+  torch::Tensor weight;                     ///< [T, output, input]
+  torch::Tensor bias;                       ///< [T, output]
+  std::shared_ptr<const Int8Weights> int8;  ///< set: computes with these
 };
 TORCH_MODULE(TokenLinear);
 

@@ -68,8 +68,8 @@ struct DocumentFacts {
   std::vector<std::pair<std::string, std::string>> features;  ///< by name; values as text
   bool has_image = false;
   bool in_bank = false;
-  double bank_age_seconds = 0;  ///< since its vector was written; of those in the bank
-  int64_t num_writes = 0;       ///< of its vector
+  int64_t bank_age_steps = 0;  ///< of training since its vector was written; of those in the bank
+  int64_t num_writes = 0;      ///< of its vector
 };
 
 struct BackendStatus {

@@ -1,0 +1,162 @@
+#include "lemur/serving/content_reader.h"
+
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "lemur/base/hash.h"
+
+namespace lemur {
+namespace {
+
+void copy_row(std::span<const float> vector, torch::Tensor& to, int64_t row) {
+  std::ranges::copy(vector, to.data_ptr<float>() + row * to.size(1));
+}
+
+std::span<const float> row_of(const torch::Tensor& x, int64_t row) {
+  return {x.data_ptr<float>() + row * x.size(1), static_cast<size_t>(x.size(1))};
+}
+
+}  // namespace
+
+ContentReader::ContentReader(const Catalogue& catalogue, int64_t max_encoded,
+                             ServingObserver& observer)
+    : catalogue_(catalogue),
+      max_encoded_(max_encoded),
+      observer_(observer),
+      tokenizer_(Tokenizer::load(catalogue.store().vocabulary_path(),
+                                 catalogue.options().tokenizer.lower_case)),
+      splitter_(catalogue.options().tokenizer.lower_case) {}
+
+uint64_t ContentReader::content_key(const ContentSubject& subject) const {
+  uint64_t key = subject.key;
+  for (const auto& [field, text] : subject.candidate->texts)
+    key = hash_combine(key, hash_combine(hash_bytes(field), hash_bytes(text)));
+  return key;
+}
+
+DocumentContent ContentReader::content_of(const ContentSubject& subject) const {
+  const SampleStore& store = catalogue_.store();
+  const StoreSchema& schema = store.schema();
+  DocumentContent content;
+  for (size_t field = 0; field < schema.text.size(); ++field) {
+    auto& tokens = content.texts.emplace_back();
+    const auto given = subject.candidate->texts.find(schema.text[field].name);
+    if (given != subject.candidate->texts.end()) {
+      tokenizer_.encode(given->second, static_cast<size_t>(schema.text[field].max_tokens), tokens);
+    } else if (subject.document != kNone) {
+      const auto stored = store.document_tokens(subject.document, field);
+      tokens.assign(stored.begin(), stored.end());
+    }
+  }
+  for (size_t field = 0; field < schema.images.size(); ++field)
+    content.images.push_back(subject.document == kNone ? std::span<const uint8_t>()
+                                                       : store.image(subject.document, field));
+  return content;
+}
+
+torch::Tensor ContentReader::documents(Snapshot& snapshot, std::span<ContentSubject> subjects) {
+  ModelState& state = snapshot.state;
+  std::vector<uint64_t> keys(subjects.size());
+  std::ranges::transform(subjects, keys.begin(), [](const auto& subject) { return subject.key; });
+  std::vector<int32_t> rows(subjects.size(), MemoryBank::kAbsent);
+  if (state.bank) state.bank->find(keys, rows);
+  for (size_t i = 0; i < subjects.size(); ++i)
+    if (!subjects[i].candidate->texts.empty()) rows[i] = MemoryBank::kAbsent;
+  torch::Tensor vectors =
+      state.bank ? state.bank->gather(rows)
+                 : torch::zeros({std::ssize(rows), state.model->representation_width()});
+
+  std::vector<Missing> missing;
+  int64_t hits = 0, unknown = 0;
+  for (size_t i = 0; i < subjects.size(); ++i) {
+    ContentSubject& subject = subjects[i];
+    if (subject.document == kNone) subject.flags |= kUnknownDocument, ++unknown;
+    if (rows[i] != MemoryBank::kAbsent) {
+      ++hits;
+      continue;
+    }
+    const uint64_t key = content_key(subject);
+    const auto cached = snapshot.documents.find(key);
+    if (!cached.empty()) {
+      copy_row(cached, vectors, static_cast<int64_t>(i));
+    } else if (subject.document == kNone && subject.candidate->texts.empty()) {
+      subject.flags |= kNoContent;
+    } else if (std::ssize(missing) < max_encoded_) {
+      missing.push_back({i, key});
+    } else {
+      subject.flags |= kNoContent;
+    }
+  }
+  observer_.bank_looked_up(BankLookup::kHit, hits);
+  observer_.bank_looked_up(BankLookup::kUnknownDocument, unknown);
+  observer_.bank_looked_up(BankLookup::kMiss,
+                           std::max<int64_t>(0, std::ssize(rows) - hits - unknown));
+  if (!missing.empty()) encode(snapshot, subjects, missing, vectors);
+  return vectors;
+}
+
+void ContentReader::encode(Snapshot& snapshot, std::span<ContentSubject> subjects,
+                           std::span<const Missing> missing, torch::Tensor& vectors) {
+  std::vector<DocumentContent> contents;
+  for (const Missing& one : missing) contents.push_back(content_of(subjects[one.subject]));
+  const torch::Tensor encoded = snapshot.state.model
+                                    ->encode_documents(pack_documents(
+                                        snapshot.state.schema, contents, snapshot.state.packing()))
+                                    .contiguous();
+  for (size_t i = 0; i < missing.size(); ++i) {
+    const auto vector = row_of(encoded, static_cast<int64_t>(i));
+    subjects[missing[i].subject].flags |= kEncodedNow;
+    copy_row(vector, vectors, static_cast<int64_t>(missing[i].subject));
+    if (snapshot.documents.find(missing[i].key).empty())
+      snapshot.documents.add(missing[i].key, vector);
+  }
+}
+
+std::string ContentReader::normalise(const std::string& text) {
+  std::string normalised;
+  splitter_.split(text, [&](std::string_view word) {
+    if (!normalised.empty()) normalised += ' ';
+    normalised += word;
+    return true;
+  });
+  return normalised;
+}
+
+torch::Tensor ContentReader::queries(Snapshot& snapshot, std::span<const std::string> texts,
+                                     std::vector<bool>& is_empty) {
+  ModelState& state = snapshot.state;
+  torch::Tensor vectors = torch::zeros({std::ssize(texts), state.model->representation_width()});
+  is_empty.assign(texts.size(), false);
+  std::vector<Missing> missing;
+  std::vector<std::vector<int32_t>> tokens;
+  for (size_t i = 0; i < texts.size(); ++i) {
+    const std::string text = normalise(texts[i]);
+    is_empty[i] = text.empty();
+    if (text.empty()) continue;
+    const uint64_t key = hash_bytes(text);
+    const auto cached = snapshot.queries.find(key);
+    if (!cached.empty()) {
+      copy_row(cached, vectors, static_cast<int64_t>(i));
+      continue;
+    }
+    missing.push_back({i, key});
+    tokenizer_.encode(text, static_cast<size_t>(state.options.model.query_max_tokens),
+                      tokens.emplace_back());
+  }
+  if (missing.empty()) return vectors;
+  const torch::Tensor encoded =
+      state.model
+          ->encode_queries(
+              pack_queries(tokens, state.options.model.query_max_tokens, state.special))
+          .contiguous();
+  for (size_t i = 0; i < missing.size(); ++i) {
+    const auto vector = row_of(encoded, static_cast<int64_t>(i));
+    copy_row(vector, vectors, static_cast<int64_t>(missing[i].subject));
+    if (snapshot.queries.find(missing[i].key).empty()) snapshot.queries.add(missing[i].key, vector);
+  }
+  return vectors;
+}
+
+}  // namespace lemur

@@ -1,0 +1,351 @@
+#include "lemur/serving/predictor.h"
+
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <cmath>
+#include <exception>
+
+#include "lemur/base/error.h"
+#include "lemur/base/hash.h"
+
+namespace lemur {
+namespace {
+
+RankSchema schema_of(const Catalogue& catalogue) {
+  const StoreSchema& store = catalogue.store().schema();
+  RankSchema schema{.labels = store.labels, .actions = store.actions};
+  for (const auto& field : store.text) schema.text_fields.push_back(field.name);
+  for (const auto& feature : store.features)
+    schema.features.push_back({feature.name, feature.of, feature.is_number});
+  for (const auto& history : store.histories)
+    schema.histories.push_back({history.name, history.length});
+  schema.vector_width = catalogue.options().model.representation_width;
+  return schema;
+}
+
+double ms_between(std::chrono::steady_clock::time_point from,
+                  std::chrono::steady_clock::time_point to) {
+  return std::chrono::duration<double, std::milli>(to - from).count();
+}
+
+/// Says what the exception in flight means to the client.
+RankFailure failure_in_flight() {
+  try {
+    throw;
+  } catch (const InvalidArgument& error) {
+    return {RankFailure::Kind::kInvalid, error.what()};
+  } catch (const std::exception& error) {
+    return {RankFailure::Kind::kInternal, error.what()};
+  }
+}
+
+constexpr RankFailure::Kind kDeadline = RankFailure::Kind::kDeadline;
+
+bool is_late(const std::optional<std::chrono::steady_clock::time_point>& deadline) {
+  return deadline && std::chrono::steady_clock::now() > *deadline;
+}
+
+}  // namespace
+
+Predictor::Predictor(const Catalogue& catalogue, PredictorOptions options,
+                     ServingObserver& observer)
+    : catalogue_(catalogue),
+      options_(std::move(options)),
+      observer_(observer),
+      schema_(schema_of(catalogue)),
+      histories_(catalogue),
+      scorer_(catalogue, histories_, options_.max_encoded, observer),
+      worker_([this] { run(); }) {
+  for (RankRequest& request : logged_requests(catalogue, options_.recorded_requests))
+    record(request);
+}
+
+Predictor::~Predictor() {
+  {
+    std::lock_guard lock(mutex_);
+    is_closing_ = true;
+  }
+  wake_.notify_all();
+  worker_.join();
+  for (RankJob& job : ranks_) job.done(overloaded());
+  for (EmbedJob& job : embeds_) job.done(overloaded());
+}
+
+std::shared_ptr<Snapshot> Predictor::snapshot() const {
+  std::lock_guard lock(mutex_);
+  return snapshot_;
+}
+
+void Predictor::warm(Snapshot& snapshot) const {
+  ServingObserver unobserved;
+  Scorer scorer(catalogue_, histories_, options_.max_encoded, unobserved);
+  std::vector<RankRequest> requests;
+  {
+    std::lock_guard lock(mutex_);
+    requests.assign(recorded_.begin(), recorded_.end());
+  }
+  for (const RankRequest& request : requests) {
+    const RankRequest* one = &request;
+    scorer.rank(snapshot, {&one, 1});
+  }
+}
+
+void Predictor::publish(std::shared_ptr<Snapshot> snapshot) {
+  const auto documents = catalogue_.store().document_keys();
+  double coverage = 0;
+  if (snapshot->state.bank && !documents.empty()) {
+    std::vector<int32_t> rows(documents.size());
+    snapshot->state.bank->find(documents, rows);
+    coverage = 1 - static_cast<double>(std::ranges::count(rows, MemoryBank::kAbsent)) /
+                       static_cast<double>(rows.size());
+  }
+  {
+    std::lock_guard lock(mutex_);
+    snapshot_.swap(snapshot);
+    coverage_ = coverage;
+    load_error_.clear();
+  }
+  // Memory is given back on this thread, not on the one that answers.
+  while (snapshot != nullptr && snapshot.use_count() > 1)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+}
+
+void Predictor::report_load_failure(const std::string& error) {
+  std::lock_guard lock(mutex_);
+  load_error_ = error;
+  ++load_failures_;
+}
+
+void Predictor::add_action(const std::string& user, const std::string& document, int64_t time_ms,
+                           const std::string& action) {
+  histories_.add(user, {hash_bytes(document), catalogue_.document(document), time_ms,
+                        histories_.action(action).value_or(0)});
+}
+
+BackendStatus Predictor::status() const {
+  std::lock_guard lock(mutex_);
+  BackendStatus status{.is_ready = snapshot_ != nullptr,
+                       .model_name = options_.model_name,
+                       .last_load_error = load_error_,
+                       .load_failures = load_failures_,
+                       .bank_coverage = coverage_,
+                       .queue_depth = std::ssize(ranks_) + std::ssize(embeds_)};
+  if (snapshot_) {
+    status.model_version = snapshot_->version;
+    status.loaded_at_ms = snapshot_->loaded_at_ms;
+    status.bank_rows = snapshot_->bank_rows;
+  }
+  const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(
+                       std::chrono::system_clock::now().time_since_epoch())
+                       .count();
+  status.staleness_seconds = static_cast<double>(now - catalogue_.newest_time_ms()) / 1e3;
+  return status;
+}
+
+/// Requires mutex_.
+RankFailure Predictor::overloaded() const {
+  const double wait = seconds_per_request_ * static_cast<double>(ranks_.size());
+  return {.kind = RankFailure::Kind::kOverloaded,
+          .message = fmt::format("[rank] {} requests wait already", ranks_.size()),
+          .retry_after_seconds = std::max(1, static_cast<int>(std::ceil(wait)))};
+}
+
+void Predictor::rank(RankRequest request, std::function<void(RankResult)> done) {
+  RankFailure failure;
+  {
+    std::lock_guard lock(mutex_);
+    if (snapshot_ == nullptr) {
+      failure = {RankFailure::Kind::kUnavailable, "[rank] no model is loaded yet"};
+    } else if (is_closing_ || std::ssize(ranks_) >= options_.max_queue) {
+      failure = overloaded();
+    } else {
+      ranks_.push_back({std::move(request), std::move(done), Clock::now()});
+      wake_.notify_one();
+      return;
+    }
+  }
+  done(std::move(failure));
+}
+
+void Predictor::embed(EmbedRequest request, std::function<void(EmbedResult)> done) {
+  RankFailure failure;
+  {
+    std::lock_guard lock(mutex_);
+    if (snapshot_ == nullptr) {
+      failure = {RankFailure::Kind::kUnavailable, "[embed] no model is loaded yet"};
+    } else if (is_closing_ || std::ssize(embeds_) >= options_.max_queue) {
+      failure = overloaded();
+    } else {
+      embeds_.push_back({std::move(request), std::move(done)});
+      wake_.notify_one();
+      return;
+    }
+  }
+  done(std::move(failure));
+}
+
+void Predictor::run() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    wake_.wait(lock, [&] { return is_closing_ || !ranks_.empty() || !embeds_.empty(); });
+    if (is_closing_) return;
+    if (!embeds_.empty()) {
+      EmbedJob job = std::move(embeds_.front());
+      embeds_.pop_front();
+      lock.unlock();
+      embed_now(std::move(job));
+      lock.lock();
+    }
+    if (ranks_.empty()) continue;
+    std::vector<RankJob> jobs = take_batch(lock);
+    lock.unlock();
+    score(std::move(jobs));
+    lock.lock();
+  }
+}
+
+/// Takes what fits one pass; waits for more where the options say so.
+std::vector<Predictor::RankJob> Predictor::take_batch(std::unique_lock<std::mutex>& lock) {
+  const auto waiting = [&] {
+    int64_t documents = 0;
+    for (const RankJob& job : ranks_) documents += std::ssize(job.request.documents);
+    return documents;
+  };
+  if (options_.batch_wait_ms > 0)
+    wake_.wait_until(lock,
+                     ranks_.front().queued_at +
+                         std::chrono::duration_cast<Clock::duration>(
+                             std::chrono::duration<double, std::milli>(options_.batch_wait_ms)),
+                     [&] { return is_closing_ || waiting() >= options_.max_batch_documents; });
+  std::vector<RankJob> jobs;
+  int64_t documents = 0;
+  while (!ranks_.empty()) {
+    documents += std::ssize(ranks_.front().request.documents);
+    if (!jobs.empty() && documents > options_.max_batch_documents) break;
+    jobs.push_back(std::move(ranks_.front()));
+    ranks_.pop_front();
+  }
+  return jobs;
+}
+
+void Predictor::score(std::vector<RankJob> jobs) {
+  const auto begin = Clock::now();
+  std::erase_if(jobs, [](RankJob& job) {
+    const bool late = is_late(job.request.deadline);
+    if (late) job.done(RankFailure{kDeadline, "[rank] the deadline passed in the queue"});
+    return late;
+  });
+  if (jobs.empty()) return;
+  const std::shared_ptr<Snapshot> model = snapshot();
+  std::vector<RankResult> results = score_together(*model, jobs);
+  int64_t documents = 0;
+  for (size_t i = 0; i < jobs.size(); ++i) {
+    const double queued_ms = ms_between(jobs[i].queued_at, begin);
+    observer_.stage_took(ServingStage::kQueue, queued_ms / 1e3);
+    documents += std::ssize(jobs[i].request.documents);
+    if (auto* answer = std::get_if<RankAnswer>(&results[i])) {
+      answer->queue_ms = queued_ms;
+      answer->batched_with = std::ssize(jobs) - 1;
+    }
+    jobs[i].done(std::move(results[i]));
+  }
+  observer_.batch_scored(std::ssize(jobs), documents);
+  const double seconds = ms_between(begin, Clock::now()) / 1e3 / static_cast<double>(jobs.size());
+  std::lock_guard lock(mutex_);
+  seconds_per_request_ = 0.9 * seconds_per_request_ + 0.1 * seconds;
+  recorded_.push_back(std::move(jobs.back().request));
+  if (recorded_.size() > options_.recorded_requests) recorded_.pop_front();
+}
+
+/// Scores all in one pass; where that fails, each alone, so that one request's fault is its own.
+std::vector<RankResult> Predictor::score_together(Snapshot& snapshot, std::vector<RankJob>& jobs) {
+  std::vector<const RankRequest*> requests;
+  for (const RankJob& job : jobs) requests.push_back(&job.request);
+  std::vector<RankResult> results;
+  try {
+    for (RankAnswer& answer : scorer_.rank(snapshot, requests))
+      results.emplace_back(std::move(answer));
+    return results;
+  } catch (const std::exception&) {
+    results.clear();
+  }
+  for (const RankRequest* request : requests) {
+    try {
+      results.emplace_back(std::move(scorer_.rank(snapshot, {&request, 1})[0]));
+    } catch (const std::exception&) {
+      results.emplace_back(failure_in_flight());
+    }
+  }
+  return results;
+}
+
+void Predictor::embed_now(EmbedJob job) {
+  if (is_late(job.request.deadline))
+    return job.done(RankFailure{kDeadline, "[embed] the deadline passed in the queue"});
+  const std::shared_ptr<Snapshot> model = snapshot();
+  EmbedResult result;
+  try {
+    result = scorer_.embed(*model, job.request);
+  } catch (const std::exception&) {
+    result = failure_in_flight();
+  }
+  job.done(std::move(result));
+}
+
+void Predictor::record(const RankRequest& request) {
+  std::lock_guard lock(mutex_);
+  recorded_.push_back(request);
+}
+
+std::optional<DocumentFacts> Predictor::document(std::string_view id) const {
+  const uint32_t document = catalogue_.document(id);
+  if (document == kNone) return std::nullopt;
+  const SampleStore& store = catalogue_.store();
+  const StoreSchema& schema = store.schema();
+  DocumentFacts facts{.id = std::string(id)};
+  for (size_t field = 0; field < schema.text.size(); ++field)
+    facts.texts.emplace_back(schema.text[field].name, catalogue_.text(document, field));
+  for (size_t f = 0; f < schema.features.size(); ++f) {
+    const auto& feature = schema.features[f];
+    if (feature.of != "document" || !feature.is_number) continue;  // names are kept as hashes
+    const double value = store.numbers(f)[document] * feature.deviation + feature.mean;
+    facts.features.emplace_back(feature.name, fmt::format("{:.6g}", value));
+  }
+  for (size_t field = 0; field < schema.images.size(); ++field)
+    facts.has_image = facts.has_image || !store.image(document, field).empty();
+  const std::shared_ptr<Snapshot> model = snapshot();
+  if (model == nullptr || !model->state.bank) return facts;
+  int32_t row = MemoryBank::kAbsent;
+  model->state.bank->find({&store.document_keys()[document], 1}, {&row, 1});
+  if (row == MemoryBank::kAbsent) return facts;
+  int64_t last_step = 0;
+  model->state.bank->ages({&row, 1}, {&last_step, 1});
+  facts.in_bank = true;
+  facts.bank_age_steps = model->step - last_step;
+  facts.num_writes = model->state.bank->writes(row);
+  return facts;
+}
+
+std::vector<RankRequest> logged_requests(const Catalogue& catalogue, size_t count) {
+  const SampleStore& store = catalogue.store();
+  std::vector<RankRequest> requests;
+  uint64_t current = 0;
+  for (uint64_t event = store.schema().num_events; event-- > 0;) {
+    if (requests.empty() || store.requests()[event] != current) {
+      if (requests.size() == count) break;
+      current = store.requests()[event];
+      RankRequest& request = requests.emplace_back();
+      request.id = store.request_name(event);
+      request.user = store.user_id(store.users()[event]);
+      request.time_ms = store.times()[event];
+      if (store.queries()[event] != kNone) request.query = store.query_text(store.queries()[event]);
+    }
+    requests.back().documents.push_back(
+        {.document = std::string(store.document_id(store.documents()[event]))});
+  }
+  std::ranges::reverse(requests);
+  return requests;
+}
+
+}  // namespace lemur

@@ -1,0 +1,106 @@
+// Answers ranking requests with the newest published model: queue, batches, hot swap.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "lemur/serving/catalogue.h"
+#include "lemur/serving/ranking_backend.h"
+#include "lemur/serving/scorer.h"
+#include "lemur/serving/serving_observer.h"
+#include "lemur/serving/snapshot.h"
+#include "lemur/serving/user_histories.h"
+
+namespace lemur {
+
+struct PredictorOptions {
+  std::string model_name = "lemur";
+  int64_t max_queue = 256;             ///< requests that may wait; more are refused
+  int64_t max_batch_documents = 2048;  ///< scored in one pass, but always one whole request
+  double batch_wait_ms = 0;            ///< how long a batch waits for further requests
+  int64_t max_encoded = 32;            ///< documents of a request that are encoded for it
+  size_t recorded_requests = 64;       ///< kept to warm the next model with
+};
+
+/// One thread scores, on as many cores as LibTorch is set to. A model is published by one exchange
+/// of a pointer; what is under way ends with the model it began with. All members may be called
+/// from any thread. Catalogue and observer must outlive it.
+class Predictor : public RankBackend {
+ public:
+  Predictor(const Catalogue& catalogue, PredictorOptions options, ServingObserver& observer);
+  /// Answers what waits, as overloaded.
+  ~Predictor() override;
+
+  /// Answers recorded requests with the model, on the calling thread, so that its first real
+  /// request finds pages and caches warm. Throws what scoring throws.
+  void warm(Snapshot& snapshot) const;
+
+  /// Makes it the model. The one before is freed here, once nothing uses it.
+  void publish(std::shared_ptr<Snapshot> snapshot);
+
+  /// Notes that a newer model could not be loaded.
+  void report_load_failure(const std::string& error);
+
+  /// Adds what a user did to the histories.
+  void add_action(const std::string& user, const std::string& document, int64_t time_ms,
+                  const std::string& action);
+
+  const RankSchema& schema() const override { return schema_; }
+  BackendStatus status() const override;
+  void rank(RankRequest request, std::function<void(RankResult)> done) override;
+  void embed(EmbedRequest request, std::function<void(EmbedResult)> done) override;
+  std::optional<DocumentFacts> document(std::string_view id) const override;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  struct RankJob {
+    RankRequest request;
+    std::function<void(RankResult)> done;
+    Clock::time_point queued_at;
+  };
+  struct EmbedJob {
+    EmbedRequest request;
+    std::function<void(EmbedResult)> done;
+  };
+  void run();
+  std::vector<RankJob> take_batch(std::unique_lock<std::mutex>& lock);
+  void score(std::vector<RankJob> jobs);
+  std::vector<RankResult> score_together(Snapshot& snapshot, std::vector<RankJob>& jobs);
+  void embed_now(EmbedJob job);
+  void record(const RankRequest& request);
+  std::shared_ptr<Snapshot> snapshot() const;
+  RankFailure overloaded() const;
+
+  const Catalogue& catalogue_;
+  const PredictorOptions options_;
+  ServingObserver& observer_;
+  RankSchema schema_;
+  UserHistories histories_;
+  Scorer scorer_;  // of the scoring thread
+
+  mutable std::mutex mutex_;  // guards what follows
+  std::condition_variable wake_;
+  std::deque<RankJob> ranks_;
+  std::deque<EmbedJob> embeds_;
+  std::deque<RankRequest> recorded_;
+  std::shared_ptr<Snapshot> snapshot_;
+  std::string load_error_;
+  int64_t load_failures_ = 0;
+  double coverage_ = 0;
+  double seconds_per_request_ = 0.01;  // smoothed, for Retry-After
+  bool is_closing_ = false;
+  std::thread worker_;
+};
+
+/// Returns requests as they were logged: the store's newest ones of up to `count`, newest last.
+std::vector<RankRequest> logged_requests(const Catalogue& catalogue, size_t count);
+
+}  // namespace lemur

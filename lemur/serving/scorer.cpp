@@ -1,0 +1,282 @@
+#include "lemur/serving/scorer.h"
+
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <chrono>
+#include <numeric>
+
+#include "lemur/base/hash.h"
+#include "lemur/model/int64_tensor.h"
+
+namespace lemur {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+/// Lists histories of requests as the model's input takes them.
+class HistoryLists {
+ public:
+  void add(const HistoryElement& element, int64_t time_ms, int64_t row) {
+    document_.push_back(row);
+    gap_.push_back(gap_bucket(time_ms - element.time_ms));
+    action_.push_back(element.action);
+  }
+  void end_request() { offsets_.push_back(std::ssize(document_)); }
+  RaggedHistory finish(const torch::Tensor& samples) const {
+    return {int64_tensor(offsets_), int64_tensor(document_), int64_tensor(gap_),
+            int64_tensor(action_), samples};
+  }
+
+ private:
+  std::vector<int64_t> offsets_ = {0}, document_, gap_, action_;
+};
+
+torch::Tensor unit_rows(const torch::Tensor& x) {
+  return x / x.norm(2, {1}, /*keepdim=*/true).clamp_min(1e-8);
+}
+
+}  // namespace
+
+Scorer::Scorer(const Catalogue& catalogue, const UserHistories& histories, int64_t max_encoded,
+               ServingObserver& observer)
+    : catalogue_(catalogue),
+      histories_(histories),
+      observer_(observer),
+      features_(catalogue),
+      content_(catalogue, max_encoded, observer) {}
+
+void Scorer::read_features(Snapshot& snapshot, std::span<const RankRequest* const> requests,
+                           Prepared& prepared, std::span<const uint64_t> history_keys) {
+  Batch batch;
+  batch.events.resize(prepared.subjects.size());
+  batch.features.resize(features_.num_features());
+  for (size_t f = 0; f < batch.features.size(); ++f) {
+    Batch::Feature& values = batch.features[f];
+    if (!snapshot.state.schema.features[f].is_number) values.offsets.push_back(0);
+    for (size_t g = 0; g < requests.size(); ++g) {
+      const RankRequest& request = *requests[g];
+      const uint32_t user = request.user.empty() ? kNone : catalogue_.user(request.user);
+      for (auto b = static_cast<size_t>(prepared.begin[g]);
+           b < static_cast<size_t>(prepared.begin[g + 1]); ++b) {
+        const ContentSubject& subject = prepared.subjects[b];
+        features_.append(f, {&request, subject.candidate, user, subject.document}, values);
+      }
+    }
+  }
+  EmbeddedFeatures embedded = snapshot.state.tables.embed(batch, history_keys, /*training=*/false);
+  prepared.input.features = std::move(embedded.values);
+  prepared.input.history_ids = embedded.history;
+}
+
+/// Fills the histories of the input and returns the keys that its ID embeddings are of.
+std::vector<uint64_t> Scorer::read_histories(Snapshot& snapshot,
+                                             std::span<const RankRequest* const> requests,
+                                             Prepared& prepared) {
+  RankingModel& model = snapshot.state.model;
+  const auto& schema = catalogue_.store().schema().histories;
+  const bool reads_content = model->reads_content_histories(),
+             reads_ids = model->reads_id_histories();
+  if (!reads_content && !reads_ids) return {};
+  std::vector<std::vector<std::vector<HistoryElement>>> all(schema.size());
+  std::vector<uint64_t> keys;
+  for (size_t h = 0; h < schema.size(); ++h)
+    for (const RankRequest* request : requests) {
+      const auto given = request->histories.find(schema[h].name);
+      all[h].push_back(
+          given != request->histories.end() ? histories_.given(h, given->second, request->time_ms)
+          : request->user.empty()           ? std::vector<HistoryElement>()
+                                            : histories_.read(h, request->user, request->time_ms));
+      for (const HistoryElement& element : all[h].back()) keys.push_back(element.key);
+    }
+
+  std::vector<int32_t> rows(keys.size(), MemoryBank::kAbsent);
+  if (reads_content) {
+    snapshot.state.bank->find(keys, rows);
+    prepared.input.history_content = snapshot.state.bank->gather(rows);
+    prepared.content.resize(requests.size());
+    prepared.content_rows.resize(requests.size());
+  }
+  const torch::Tensor samples = int64_tensor(prepared.begin);
+  std::vector<std::vector<int64_t>> content_rows(requests.size());
+  int64_t next = 0;
+  for (const auto& history : all) {
+    HistoryLists content, ids;
+    for (size_t g = 0; g < requests.size(); ++g) {
+      for (const HistoryElement& element : history[g]) {
+        ids.add(element, requests[g]->time_ms, next);
+        if (reads_content && rows[static_cast<size_t>(next)] != MemoryBank::kAbsent) {
+          content.add(element, requests[g]->time_ms, next);
+          prepared.content[g].push_back(element);
+          content_rows[g].push_back(next);
+        }
+        ++next;
+      }
+      ids.end_request();
+      content.end_request();
+    }
+    if (reads_content) prepared.input.content_histories.push_back(content.finish(samples));
+    if (reads_ids) prepared.input.id_histories.push_back(ids.finish(samples));
+  }
+  for (size_t g = 0; reads_content && g < requests.size(); ++g)
+    prepared.content_rows[g] = int64_tensor(content_rows[g]);
+  return reads_ids ? keys : std::vector<uint64_t>();
+}
+
+Scorer::Prepared Scorer::prepare(Snapshot& snapshot, std::span<const RankRequest* const> requests) {
+  Prepared prepared;
+  prepared.begin.push_back(0);
+  for (const RankRequest* request : requests) {
+    for (const Candidate& candidate : request->documents)
+      prepared.subjects.push_back(
+          {&candidate, catalogue_.document(candidate.document), hash_bytes(candidate.document), 0});
+    prepared.begin.push_back(std::ssize(prepared.subjects));
+  }
+  const std::vector<uint64_t> history_keys = read_histories(snapshot, requests, prepared);
+  read_features(snapshot, requests, prepared, history_keys);
+
+  RankingInput& input = prepared.input;
+  input.document_of = torch::arange(std::ssize(prepared.subjects));
+  if (snapshot.state.model->has_content()) {
+    // Request by request, so that each has its own budget of documents to encode.
+    std::vector<torch::Tensor> parts;
+    for (size_t g = 0; g < requests.size(); ++g)
+      parts.push_back(content_.documents(
+          snapshot, std::span(prepared.subjects)
+                        .subspan(static_cast<size_t>(prepared.begin[g]),
+                                 static_cast<size_t>(prepared.begin[g + 1] - prepared.begin[g]))));
+    input.documents = torch::cat(parts);
+  }
+  std::vector<int64_t> query_of(prepared.subjects.size(), -1);
+  if (snapshot.state.model->has_queries()) {
+    std::vector<std::string> texts;
+    for (const RankRequest* request : requests) texts.push_back(request->query);
+    std::vector<bool> is_empty;
+    input.queries = content_.queries(snapshot, texts, is_empty);
+    for (size_t g = 0; g < requests.size(); ++g)
+      if (!is_empty[g])
+        std::fill(query_of.begin() + prepared.begin[g], query_of.begin() + prepared.begin[g + 1],
+                  static_cast<int64_t>(g));
+  }
+  input.query_of = int64_tensor(query_of);
+  return prepared;
+}
+
+std::vector<RankAnswer> Scorer::rank(Snapshot& snapshot,
+                                     std::span<const RankRequest* const> requests) {
+  torch::InferenceMode inference;
+  const auto begin = Clock::now();
+  const Prepared prepared = prepare(snapshot, requests);
+  const double prepare_s = seconds_since(begin);
+  const auto score_begin = Clock::now();
+  RankingOutput output;
+  const RankerInput features = snapshot.state.model->collect(prepared.input, output);
+  const torch::Tensor logits = snapshot.state.model->rank(features.features);
+  const torch::Tensor scores = logits.sigmoid().contiguous();
+  const double score_s = seconds_since(score_begin);
+  observer_.stage_took(ServingStage::kPrepare, prepare_s);
+  observer_.stage_took(ServingStage::kScore, score_s);
+
+  const int64_t labels = scores.size(1);
+  const auto* values = scores.data_ptr<float>();
+  std::vector<RankAnswer> answers(requests.size());
+  for (size_t g = 0; g < requests.size(); ++g) {
+    RankAnswer& answer = answers[g];
+    answer.model_version = snapshot.version;
+    answer.prepare_ms = 1e3 * prepare_s;
+    answer.score_ms = 1e3 * score_s;
+    for (int64_t b = prepared.begin[g]; b < prepared.begin[g + 1]; ++b) {
+      RankedDocument& document = answer.documents.emplace_back();
+      document.scores.assign(values + b * labels, values + (b + 1) * labels);
+      document.flags = prepared.subjects[static_cast<size_t>(b)].flags;
+    }
+    answer.order.resize(answer.documents.size());
+    std::iota(answer.order.begin(), answer.order.end(), 0);
+    std::ranges::stable_sort(answer.order, std::greater(),
+                             [&](uint32_t i) { return answer.documents[i].scores[0]; });
+    if (requests[g]->explain) explain(snapshot, prepared, g, features, logits, answer);
+  }
+  return answers;
+}
+
+void Scorer::explain(Snapshot& snapshot, const Prepared& prepared, size_t request,
+                     const RankerInput& features, const torch::Tensor& logits,
+                     RankAnswer& answer) const {
+  const int64_t begin = prepared.begin[request], count = prepared.begin[request + 1] - begin;
+  const auto rows = [&](const torch::Tensor& x) { return x.narrow(0, begin, count); };
+  for (RankedDocument& document : answer.documents) document.parts.emplace();
+  for (const RankerInput::Group& group : features.groups) {
+    torch::Tensor masked = rows(features.features).clone();
+    masked.narrow(1, group.begin, group.width).zero_();
+    const torch::Tensor change =
+        (rows(logits) - snapshot.state.model->rank(masked)).select(1, 0).contiguous();
+    for (size_t i = 0; i < answer.documents.size(); ++i)
+      answer.documents[i].parts->groups.emplace_back(group.name, change.data_ptr<float>()[i]);
+  }
+  const RankingInput& input = prepared.input;
+  if (!input.documents.defined()) return;
+  const torch::Tensor documents = unit_rows(rows(input.documents));
+  const auto query_of = input.query_of[begin].item<int64_t>();
+  if (input.queries.defined() && query_of >= 0) {
+    const torch::Tensor cosines =
+        documents.mv(unit_rows(input.queries.narrow(0, query_of, 1)).squeeze(0));
+    for (size_t i = 0; i < answer.documents.size(); ++i)
+      answer.documents[i].parts->query_cosine = cosines.data_ptr<float>()[i];
+  }
+  if (prepared.content.empty() || prepared.content[request].empty()) return;
+  const auto& elements = prepared.content[request];
+  const torch::Tensor cosines =
+      documents
+          .matmul(
+              unit_rows(input.history_content.index_select(0, prepared.content_rows[request])).t())
+          .contiguous();
+  constexpr size_t kNearest = 5;
+  for (size_t i = 0; i < answer.documents.size(); ++i) {
+    const float* cosine = cosines.data_ptr<float>() + static_cast<int64_t>(i) * cosines.size(1);
+    std::vector<size_t> order(elements.size());
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::ranges::sort(order, std::greater(), [&](size_t e) { return cosine[e]; });
+    auto& nearest = answer.documents[i].parts->nearest;
+    for (size_t e : order) {
+      if (nearest.size() == kNearest) break;
+      if (elements[e].document == kNone) continue;
+      const auto id = catalogue_.store().document_id(elements[e].document);
+      const bool is_listed =
+          std::ranges::any_of(nearest, [&](const auto& known) { return known.document == id; });
+      if (!is_listed) nearest.push_back({std::string(id), cosine[e]});
+    }
+  }
+}
+
+EmbedResult Scorer::embed(Snapshot& snapshot, const EmbedRequest& request) {
+  torch::InferenceMode inference;
+  EmbedAnswer answer{.model_version = snapshot.version};
+  torch::Tensor vector;
+  RankingModel& model = snapshot.state.model;
+  if (request.query) {
+    if (!model->has_queries())
+      return RankFailure{RankFailure::Kind::kInvalid, "the model reads no queries", "query"};
+    std::vector<bool> is_empty;
+    vector = content_.queries(snapshot, {&*request.query, 1}, is_empty);
+    if (is_empty[0])
+      return RankFailure{RankFailure::Kind::kInvalid, "the query holds no word", "query"};
+  } else {
+    if (!model->has_content())
+      return RankFailure{RankFailure::Kind::kInvalid, "the model reads no content", "document"};
+    ContentSubject subject{&*request.document, catalogue_.document(request.document->document),
+                           hash_bytes(request.document->document), 0};
+    vector = content_.documents(snapshot, {&subject, 1});
+    if (subject.flags & kNoContent)
+      return RankFailure{RankFailure::Kind::kInvalid,
+                         "no document of this ID is known; send its texts along", "document.id"};
+    answer.from_bank = (subject.flags & kEncodedNow) == 0;
+  }
+  answer.vector.assign(vector.data_ptr<float>(), vector.data_ptr<float>() + vector.numel());
+  return answer;
+}
+
+}  // namespace lemur

@@ -1,0 +1,62 @@
+// Scores a batch of requests with one version of the model.
+#pragma once
+
+#include <torch/types.h>
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "lemur/model/ranking_model.h"
+#include "lemur/serving/catalogue.h"
+#include "lemur/serving/content_reader.h"
+#include "lemur/serving/feature_reader.h"
+#include "lemur/serving/rank_request.h"
+#include "lemur/serving/ranking_backend.h"
+#include "lemur/serving/serving_observer.h"
+#include "lemur/serving/snapshot.h"
+#include "lemur/serving/user_histories.h"
+
+namespace lemur {
+
+/// Every request's user side (histories, query) is prepared once, all candidates of all requests
+/// are scored in one pass. The scores of a request are the same bit for bit whatever requests it is
+/// scored with. Holds scratch memory: one per thread. What it is given must outlive it.
+class Scorer {
+ public:
+  Scorer(const Catalogue& catalogue, const UserHistories& histories, int64_t max_encoded,
+         ServingObserver& observer);
+
+  /// Returns the answers in the order of the requests, without their times in the queue. Throws
+  /// InvalidArgument where a request names what does not exist.
+  std::vector<RankAnswer> rank(Snapshot& snapshot, std::span<const RankRequest* const> requests);
+
+  /// Returns the vector of a query or a document.
+  EmbedResult embed(Snapshot& snapshot, const EmbedRequest& request);
+
+ private:
+  /// The requests as the model reads them.
+  struct Prepared {
+    RankingInput input;
+    std::vector<int64_t> begin;                        ///< [n + 1] first candidate of each
+    std::vector<ContentSubject> subjects;              ///< [B]
+    std::vector<std::vector<HistoryElement>> content;  ///< per request: what `input` reads
+    std::vector<torch::Tensor> content_rows;           ///< per request: rows of history_content
+  };
+  Prepared prepare(Snapshot& snapshot, std::span<const RankRequest* const> requests);
+  void read_features(Snapshot& snapshot, std::span<const RankRequest* const> requests,
+                     Prepared& prepared, std::span<const uint64_t> history_keys);
+  std::vector<uint64_t> read_histories(Snapshot& snapshot,
+                                       std::span<const RankRequest* const> requests,
+                                       Prepared& prepared);
+  void explain(Snapshot& snapshot, const Prepared& prepared, size_t request,
+               const RankerInput& features, const torch::Tensor& logits, RankAnswer& answer) const;
+
+  const Catalogue& catalogue_;
+  const UserHistories& histories_;
+  ServingObserver& observer_;
+  FeatureReader features_;
+  ContentReader content_;
+};
+
+}  // namespace lemur

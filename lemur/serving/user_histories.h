@@ -1,0 +1,51 @@
+// The past of users: the store's actions and what feedback has added since.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "lemur/serving/catalogue.h"
+#include "lemur/serving/rank_request.h"
+
+namespace lemur {
+
+/// One past action.
+struct HistoryElement {
+  uint64_t key = 0;           ///< hash_bytes of the document's ID
+  uint32_t document = kNone;  ///< index in the store; kNone: the store does not know it
+  int64_t time_ms = 0;
+  uint8_t action = 0;  ///< index into StoreSchema::actions
+};
+
+/// All members may be called from any thread. The catalogue must outlive it.
+class UserHistories {
+ public:
+  explicit UserHistories(const Catalogue& catalogue);
+
+  /// Adds an action to every history. Each keeps its newest ones only.
+  void add(std::string_view user, const HistoryElement& element);
+
+  /// Returns what the user did before `time_ms`, oldest first, at most the history's length.
+  std::vector<HistoryElement> read(size_t history, std::string_view user, int64_t time_ms) const;
+
+  /// Returns the same of actions that a request gives. Throws InvalidArgument for an action that
+  /// the schema lacks.
+  std::vector<HistoryElement> given(size_t history, const std::vector<PastAction>& actions,
+                                    int64_t time_ms) const;
+
+  /// Index of an action's name, the first where it is empty; nothing for an unknown one.
+  std::optional<uint8_t> action(std::string_view name) const;
+
+ private:
+  using Added = std::vector<std::deque<HistoryElement>>;  // per history, ascending in time
+
+  const Catalogue& catalogue_;
+  mutable std::mutex mutex_;                   // guards added_
+  std::unordered_map<uint64_t, Added> added_;  // by hash_bytes of the user's ID
+};
+
+}  // namespace lemur
