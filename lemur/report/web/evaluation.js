@@ -22,7 +22,7 @@ function evaluation_section() {
   if (evaluations().length === 0) return made.append(missing(kNoEvaluation));
   const rows = evaluations().map(({ run, result }) => [element("span", {}, swatch(run), report.runs[run].name), result.split, result.checkpoint,
     short(result.rows), ...kMetrics.map(([key]) => fixed(result[key], 4))]);
-  made.append(table(["Run", "Split", "Checkpoint", "Rows", ...kMetrics.map(([, called]) => called)], rows, { text: [0, 1, 2] }));
+  made.append(table(["Run", "Split", "Checkpoint", "Rows", ...kMetrics.map(([, called]) => called)], rows, { text: [0, 1, 2], cards: true }));
 }
 
 function calibration_section() {
@@ -31,7 +31,7 @@ function calibration_section() {
   for (const split of splits()) {
     if (!report.runs.some((run) => evaluation_of(run, split)?.calibration_bins?.length)) continue;
     add_plot(figures, () => calibration_lines(split), {
-      title: `Observed rate against prediction, ${split}`, zero: true, format: (value) => trimmed(value),
+      title: `Observed rate against prediction, ${split}`, zero: true,
       note: "A point holds a twentieth of the rows; the thin line is perfect calibration.",
     });
   }

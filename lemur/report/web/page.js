@@ -41,11 +41,13 @@ const fixed = (value, digits) => (is_number(value) ? value.toFixed(digits) : "�
 function short(value) {
   if (!is_number(value)) return "–";
   const size = Math.abs(value);
-  for (const [factor, unit] of [[1e9, " G"], [1e6, " M"], [1e3, " k"]]) {
+  for (const [factor, unit] of [[1e9, "\u00a0G"], [1e6, "\u00a0M"], [1e3, "\u00a0k"]]) {
     if (size >= factor) return trimmed(value / factor) + unit;
   }
   return trimmed(value);
 }
+
+const milliseconds = (value) => (is_number(value) ? value.toFixed(value >= 10 ? 1 : 2) : "–");
 
 // A size as it was chosen: 1024, 30 k, 0.25.
 const size_text = (value) => (value < 10000 ? String(value) : short(value));
@@ -57,9 +59,9 @@ function trimmed(value) {
   return String(Number(value.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 4)));
 }
 
-const bytes = (value) => (is_number(value) ? `${short(value)}B`.replace(/(\d)B/, "$1 B") : "–");
+const bytes = (value) => (is_number(value) ? `${short(value)}B`.replace(/(\d)B/, "$1\u00a0B") : "–");
 
-const percent = (share) => (is_number(share) ? `${trimmed(100 * share)} %` : "–");
+const percent = (share) => (is_number(share) ? `${trimmed(100 * share)}\u00a0%` : "–");
 
 function duration(hours) {
   if (!is_number(hours)) return "–";
@@ -70,11 +72,13 @@ function duration(hours) {
 const date = (seconds) => (is_number(seconds) ? new Date(1000 * seconds).toISOString().slice(0, 16).replace("T", " ") + " UTC" : "–");
 
 // Returns a table that scrolls by itself where the page is too narrow. `head`: texts or elements; `rows`: lists of them. Columns of `text` (indices) are
-// aligned left, the others are numbers.
-function table(head, rows, { text = [0], caption = null } = {}) {
-  const cell = (tag) => (content, column) =>
-    element(tag, { className: text.includes(column) ? "text" : "number" }, content ?? "–");
-  const made = element("table", {},
+// aligned left, the others are numbers. With `cards` a row becomes a card of labelled values on a phone.
+function table(head, rows, { text = [0], caption = null, cards = false } = {}) {
+  const cell = (tag) => (content, column) => {
+    const label = cards && tag === "td" && column > 0 ? element("span", { className: "label" }, head[column].cloneNode?.(true) ?? head[column]) : null;
+    return element(tag, { className: text.includes(column) ? "text" : "number" }, label, content ?? "–");
+  };
+  const made = element("table", { className: cards ? "cards" : "" },
     caption === null ? null : element("caption", {}, caption),
     element("thead", {}, element("tr", {}, ...head.map(cell("th")))),
     element("tbody", {}, ...rows.map((row) => element("tr", {}, ...row.map(cell("td"))))));

@@ -9,7 +9,7 @@ let printing = false;
 const style_value = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 // Adds a figure to `parent`. `lines()` returns what is to be drawn now: [{name, x: [...], y: [...], colour: "--name", dash: [...], dots, width}], y null
-// where nothing is known. options: {title, note, unit, format, x_label, log_x, x_splits, zero, diagonal, band: [low, high] (indices of lines)}.
+// where nothing is known. options: {title, note, format, log_x, zero (the y axis begins there), scale (what y is divided by), band: [low, high] (indices of lines)}.
 function add_plot(parent, lines, options) {
   const readout = element("span", { className: "readout" });
   const place = element("div", { className: "plot" });
@@ -43,6 +43,8 @@ const draw_all = () => plots.forEach(draw);
 function uplot_options(plot, lines, width) {
   const { options } = plot;
   const format = options.format ?? short;
+  const scale = options.scale ?? 1;
+  const texts = options.format ? (splits) => splits.map(format) : (splits) => even_decimals(splits.map((value) => value / scale));
   return {
     width,
     height: kHeight,
@@ -50,14 +52,14 @@ function uplot_options(plot, lines, width) {
     padding: [8, 10, 0, 0],
     cursor: { points: { size: 6 }, y: false, drag: { x: !options.log_x, y: false } },
     scales: {
-      x: { time: false, distr: options.log_x ? 3 : 1, range: options.log_x ? (_, low, high) => [low / 1.15, high * 1.15] : undefined },
+      x: { time: false, distr: options.log_x ? 3 : 1, range: options.log_x ? log_range : undefined },
       y: { range: (_, low, high) => y_range(low, high, options.zero) },
     },
-    axes: [axis(plot, lines, 0), axis(plot, lines, 1, format)],
+    axes: [axis(plot, lines, 0), axis(plot, lines, 1, texts)],
     series: [{}, ...lines.map((line) => series(line))],
     bands: options.band && options.band.every((index) => index < lines.length)
       ? [{ series: options.band.map((index) => index + 1), fill: style_value("--band") }] : [],
-    hooks: { setCursor: [(drawn) => show_values(plot, drawn, lines, format)] },
+    hooks: { setCursor: [(drawn) => show_values(plot, drawn, lines, (value) => format(value / scale))] },
   };
 }
 
@@ -73,7 +75,22 @@ function series(line) {
   };
 }
 
-function axis(plot, lines, side, format) {
+// Numbers of an axis with as many decimals as its steps need.
+function even_decimals(splits) {
+  const step = Math.abs(splits[1] - splits[0]);
+  if (!(step > 0) || Math.max(...splits.map(Math.abs)) >= 1000 || step < 1e-5) return splits.map(short);
+  let decimals = 0;
+  while (decimals < 5 && Math.abs(step * 10 ** decimals - Math.round(step * 10 ** decimals)) > 1e-6) ++decimals;
+  return splits.map((value) => value.toFixed(decimals));
+}
+
+// A logarithmic axis reaches a little beyond its first and last size.
+function log_range(_, low, high) {
+  const air = (high / low) ** 0.07;
+  return [low / air, high * air];
+}
+
+function axis(plot, lines, side, texts) {
   const base = {
     stroke: style_value("--muted"),
     font: "11px system-ui, sans-serif",
@@ -82,11 +99,11 @@ function axis(plot, lines, side, format) {
   };
   if (side === 1) {
     return { ...base, size: (_, values) => 14 + 6.4 * Math.max(0, ...(values ?? []).map((value) => value.length)), gap: 4, space: 28,
-      values: (_, splits) => splits.map((value) => format(value)) };
+      values: (_, splits) => texts(splits) };
   }
   const { log_x } = plot.options;
   const sizes = log_x ? [...new Set(lines.flatMap((line) => line.x))].sort((a, b) => a - b) : null;
-  return { ...base, size: 24, gap: 3, space: 48, values: (_, splits) => splits.map((value) => (log_x ? size_text(value) : short(value))),
+  return { ...base, size: 20, gap: 3, space: 48, values: (_, splits) => splits.map((value) => (log_x ? size_text(value) : short(value))),
     ...(log_x ? { splits: () => sizes, filter: (_, splits) => splits } : {}) };
 }
 
@@ -107,7 +124,7 @@ function show_values(plot, drawn, lines, format) {
   lines.forEach((line, i) => {
     const value = drawn.data[i + 1][index];
     if (!is_number(value) || line.silent) return;
-    const shown = element("span", { title: line.name }, format(value, true));
+    const shown = element("span", { title: line.name }, format(value));
     shown.style.color = `var(${line.colour})`;
     plot.readout.append(" ", shown);
   });

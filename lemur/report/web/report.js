@@ -19,7 +19,7 @@ function header() {
   document.getElementById("header").append(
     element("h1", {}, "lemur report"),
     element("p", { className: "note" }, `${report.runs.length === 1 ? "One run" : `${report.runs.length} runs`}, ${date(report.created)}. The figures of valid are those of the best checkpoint.`),
-    table(["Run", "AUC valid", "QAUC valid", "AUC test", "QAUC test", "Log loss test", "Steps", "Training", "Samples/s", "Memory"], rows));
+    table(["Run", "AUC valid", "QAUC valid", "AUC test", "QAUC test", "Log loss test", "Steps", "Training", "Samples/s", "Memory"], rows, { cards: true }));
   const problems = report.runs.flatMap((run) => run.problems.map((problem) => `${run.name}: ${problem}`));
   for (const problem of problems) document.getElementById("header").append(missing(problem));
 }
@@ -56,7 +56,7 @@ function environment_section() {
   const rows = report.runs.flatMap((run, index) => run.environment.map((entry) => [element("span", {}, swatch(index), run.name), date(entry.time),
     short(entry.step), entry.processor, short(entry.cores), short(entry.threads), bytes(entry.memory_bytes), entry.lemur, entry.libtorch]));
   made.append(rows.length === 0 ? missing("No run holds environment.json: they were trained by an older lemur.")
-    : table(["Run", "Started", "At step", "Processor", "Cores", "Threads", "Memory", "lemur", "LibTorch"], rows, { text: [0, 1, 3] }));
+    : table(["Run", "Started", "At step", "Processor", "Cores", "Threads", "Memory", "lemur", "LibTorch"], rows, { text: [0, 1, 3], cards: true }));
   const counts = [...new Set(report.runs.flatMap((run) => Object.keys(run.data)))];
   made.append(table(["Data", ...report.runs.map((run, index) => element("span", {}, swatch(index), run.name))],
     counts.map((name) => [name, ...report.runs.map((run) => (is_number(run.data[name]) ? run.data[name].toLocaleString("en") : "–"))])));

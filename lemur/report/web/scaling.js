@@ -5,7 +5,7 @@ const kPartColours = { wait: 0, encode: 1, input: 2, rank: 3, backward: 4, updat
 const part_name = (key) => kParts.find(([name]) => `${name}_ms` === key)?.[1] ?? key.replace(/_ms$/, "");
 
 // Microseconds with a unit that suits them.
-const time_text = (us) => (!is_number(us) ? "–" : us >= 1000 ? `${short(us / 1000)} ms` : us < 1 ? `${short(1000 * us)} ns` : `${short(us)} µs`);
+const time_text = (us) => (!is_number(us) ? "–" : us === 0 ? "0" : us >= 1000 ? `${short(us / 1000)}\u00a0ms` : us < 1 ? `${short(1000 * us)}\u00a0ns` : `${short(us)}\u00a0µs`);
 
 // Finds what grows: [{file, title, x_label, per, points: [{x, us, low, high, parts, line}]}] with points by ascending size.
 function growths() {
@@ -13,7 +13,7 @@ function growths() {
   for (const line of report.bench) {
     const at = size_of(line);
     if (at === null || !is_number(line.median_ms)) continue;
-    const key = JSON.stringify([line.file, at.title]);
+    const key = JSON.stringify([line.file, at.title, at.x_label]);
     if (!found.has(key)) found.set(key, { file: line.file, title: at.title, x_label: at.x_label, per: at.per, points: [] });
     const scale = 1000 / at.items;
     const parts = Object.fromEntries(Object.entries(line.parts ?? {}).filter(([, ms]) => is_number(ms)).map(([name, ms]) => [name, 1000 * ms]));
@@ -62,6 +62,7 @@ function part_that_changes(first, end, change) {
 }
 
 function step_that_changes(points, change) {
+  if (points.length < 3) return "";
   const steps = points.slice(1).map((point, index) => ({ from: points[index], to: point, by: (point.us - points[index].us) * Math.sign(change) }));
   const most = steps.reduce((a, b) => (b.by > a.by ? b : a));
   return `Most of the ${change > 0 ? "growth" : "gain"} lies between ${size_text(most.from.x)} and ${size_text(most.to.x)}.`;
@@ -69,8 +70,10 @@ function step_that_changes(points, change) {
 
 function roof_text({ x, line }) {
   if (!is_number(line.gigabytes_per_second)) return "";
-  const share = is_number(line.share_of_roof) ? `, ${percent(line.share_of_roof)} of what this machine gives` : "";
-  return ` At ${size_text(x)} it moves ${short(line.gigabytes_per_second)} GB/s${share}.`;
+  const moves = ` At ${size_text(x)} it moves ${short(line.gigabytes_per_second)} GB/s`;
+  if (!is_number(line.share_of_roof)) return `${moves}.`;
+  const limit = line.share_of_roof >= 0.5 ? "the bandwidth of memory" : "waiting for memory, not its bandwidth";
+  return `${moves}, ${percent(line.share_of_roof)} of what memory gives when read in sequence. What limits it: ${limit}.`;
 }
 
 // The whole cost with its quartiles, and its parts where they were measured.
