@@ -11,7 +11,7 @@ check() {
   if "$@"; then echo "lint: $name: good"; else failed+=("$name"); fi
 }
 
-sources() { git ls-files -co --exclude-standard -- '*.h' '*.cpp' '*.cu' '*.cuh' | while read -r file; do [ -e "$file" ] && echo "$file"; done; }
+sources() { git ls-files -co --exclude-standard -- '*.h' '*.cpp' '*.cu' '*.cuh' '*.js' '*.mjs' | while read -r file; do [ -e "$file" ] && echo "$file"; done; }
 
 format() { sources | xargs -r -P "$(nproc)" -n 16 clang-format --dry-run -Werror; }
 

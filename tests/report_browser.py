@@ -31,7 +31,8 @@ def scaling_lines():
     cases = {"the batch": [(64, 4, {"update_ms": 2, "encode_ms": 2}), (256, 2.5, {"update_ms": 0.75, "encode_ms": 1.75}),
                            (1024, 2, {"update_ms": 0.5, "encode_ms": 1.5})],
              "the length of histories": [(100, 1, {"rank_ms": 0.5, "encode_ms": 0.5}), (10000, 10, {"rank_ms": 7.7, "encode_ms": 2.3})],
-             "the vocabulary": [(5000, 1, {}), (300000, 1.05, {})]}
+             "the vocabulary": [(5000, 1, {}), (300000, 1.05, {})],
+             "the documents": [(1000, 1, {}), (10000, 0.5, {}), (100000, 2, {})]}
     for what, points in cases.items():
         for size, cost, parts in points:
             yield {"bench": "scaling", "case": f"one sample's share of a step, against {what}", "variant": str(size), "median_ms": cost,

@@ -1,12 +1,18 @@
-// What all parts of the page share: the data, elements, numbers as text. Data becomes text nodes and nothing else.
+// What all parts of the page share: the data, elements, numbers as text. Data becomes text nodes
+// and nothing else.
 "use strict";
 
 const report = JSON.parse(document.getElementById("report-data").textContent);
 
 // What the reader chose. `hidden` holds indices of runs.
-const view = { x: "step", smooth: false, hidden: new Set() };
+const view = {
+  x: "step",
+  smooth: false,
+  hidden: new Set()
+};
 
-// Returns an element. `attributes` are properties ("className", "title" ...); children are elements or texts.
+// Returns an element. `attributes` are properties ("className", "title" ...); children are elements
+// or texts.
 function element(tag, attributes, ...children) {
   const made = document.createElement(tag);
   Object.assign(made, attributes);
@@ -17,20 +23,22 @@ function element(tag, attributes, ...children) {
 // The colour of a run, the same everywhere; one of eight.
 const colour_name = (run) => `--series-${run % 8}`;
 
-function swatch(run) {
-  const made = element("span", { className: "swatch" });
-  made.style.background = `var(${colour_name(run)})`;
+function swatch_of(colour) {
+  const made = element("span", {className: "swatch"});
+  made.style.background = `var(${colour})`;
   return made;
 }
 
+const swatch = (run) => swatch_of(colour_name(run));
+
 // Returns a section with its heading; what is added to it later appears below.
 function section(id, title, ...children) {
-  const made = element("section", { id }, element("h2", {}, title), ...children);
+  const made = element("section", {id}, element("h2", {}, title), ...children);
   document.getElementById("sections").append(made);
   return made;
 }
 
-const missing = (text) => element("p", { className: "missing" }, text);
+const missing = (text) => element("p", {className: "missing"}, text);
 
 const is_number = (value) => typeof value === "number" && Number.isFinite(value);
 
@@ -59,7 +67,8 @@ function trimmed(value) {
   return String(Number(value.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 4)));
 }
 
-const bytes = (value) => (is_number(value) ? `${short(value)}B`.replace(/(\d)B/, "$1\u00a0B") : "–");
+const bytes = (value) =>
+    (is_number(value) ? `${short(value)}B`.replace(/(\d)B/, "$1\u00a0B") : "–");
 
 const percent = (share) => (is_number(share) ? `${trimmed(100 * share)}\u00a0%` : "–");
 
@@ -69,25 +78,34 @@ function duration(hours) {
   return hours * 60 >= 1 ? `${(hours * 60).toFixed(1)} min` : `${Math.round(hours * 3600)} s`;
 }
 
-const date = (seconds) => (is_number(seconds) ? new Date(1000 * seconds).toISOString().slice(0, 16).replace("T", " ") + " UTC" : "–");
+const date = (seconds) =>
+    (is_number(seconds) ?
+         new Date(1000 * seconds).toISOString().slice(0, 16).replace("T", " ") + " UTC" :
+         "–");
 
-// Returns a table that scrolls by itself where the page is too narrow. `head`: texts or elements; `rows`: lists of them. Columns of `text` (indices) are
-// aligned left, the others are numbers. With `cards` a row becomes a card of labelled values on a phone.
-function table(head, rows, { text = [0], caption = null, cards = false } = {}) {
+// Returns a table that scrolls by itself where the page is too narrow. `head`: texts or elements;
+// `rows`: lists of them. Columns of `text` (indices) are aligned left, the others are numbers. With
+// `cards` a row becomes a card of labelled values on a phone.
+function table(head, rows, {text = [0], caption = null, cards = false} = {}) {
   const cell = (tag) => (content, column) => {
-    const label = cards && tag === "td" && column > 0 ? element("span", { className: "label" }, head[column].cloneNode?.(true) ?? head[column]) : null;
-    return element(tag, { className: text.includes(column) ? "text" : "number" }, label, content ?? "–");
+    const label = cards && tag === "td" && column > 0 ?
+        element("span", {className: "label"}, head[column].cloneNode?.(true) ?? head[column]) :
+        null;
+    return element(
+        tag, {className: text.includes(column) ? "text" : "number"}, label, content ?? "–");
   };
-  const made = element("table", { className: cards ? "cards" : "" },
-    caption === null ? null : element("caption", {}, caption),
-    element("thead", {}, element("tr", {}, ...head.map(cell("th")))),
-    element("tbody", {}, ...rows.map((row) => element("tr", {}, ...row.map(cell("td"))))));
-  return element("div", { className: "scroll" }, made);
+  const made = element(
+      "table", {className: cards ? "cards" : ""},
+      caption === null ? null : element("caption", {}, caption),
+      element("thead", {}, element("tr", {}, ...head.map(cell("th")))),
+      element("tbody", {}, ...rows.map((row) => element("tr", {}, ...row.map(cell("td"))))));
+  return element("div", {className: "scroll"}, made);
 }
 
 const mean = (values) => {
   const numbers = (values ?? []).filter(is_number);
-  return numbers.length === 0 ? null : numbers.reduce((sum, value) => sum + value, 0) / numbers.length;
+  return numbers.length === 0 ? null :
+                                numbers.reduce((sum, value) => sum + value, 0) / numbers.length;
 };
 
 const median = (values) => {

@@ -1,27 +1,31 @@
 // Plots: uPlot in the page's colours, drawn anew when width, theme or the reader's choice change.
 "use strict";
 
-const plots = []; // {figure, draw(width)}
+const plots = [];  // {figure, draw(width)}
 const kHeight = 190;
-const kPrintedWidth = 335; // CSS pixels: half of A4 between its margins
+const kPrintedWidth = 335;  // CSS pixels: half of A4 between its margins
 let printing = false;
 
-const style_value = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const style_value = (name) =>
+    getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-// Adds a figure to `parent`. `lines()` returns what is to be drawn now: [{name, x: [...], y: [...], colour: "--name", dash: [...], dots, width}], y null
-// where nothing is known. options: {title, note, format, log_x, zero (the y axis begins there), scale (what y is divided by), band: [low, high] (indices of lines)}.
+// Adds a figure to `parent`. `lines()` returns what is to be drawn now: [{name, x: [...], y: [...],
+// colour: "--name", dash: [...], dots, width}], y null where nothing is known. options: {title,
+// note, format, log_x, zero (the y axis begins there), scale (what y is divided by), band: [low,
+// high] (indices of lines)}.
 function add_plot(parent, lines, options) {
-  const readout = element("span", { className: "readout" });
-  const place = element("div", { className: "plot" });
-  const figure = element("figure", {}, element("figcaption", {}, element("b", {}, options.title), readout), place,
-    options.note ? element("p", { className: "note" }, options.note) : null);
+  const readout = element("span", {className: "readout"});
+  const place = element("div", {className: "plot"});
+  const figure = element(
+      "figure", {}, element("figcaption", {}, element("b", {}, options.title), readout), place,
+      options.note ? element("p", {className: "note"}, options.note) : null);
   parent.append(figure);
-  const plot = { figure, place, readout, lines, options, drawn: null };
+  const plot = {figure, place, readout, lines, options, drawn: null};
   plots.push(plot);
   return plot;
 }
 
-const grid = (...children) => element("div", { className: "grid" }, ...children);
+const grid = (...children) => element("div", {className: "grid"}, ...children);
 
 function draw(plot) {
   if (plot.drawn) plot.drawn.destroy();
@@ -41,25 +45,28 @@ function draw(plot) {
 const draw_all = () => plots.forEach(draw);
 
 function uplot_options(plot, lines, width) {
-  const { options } = plot;
+  const {options} = plot;
   const format = options.format ?? short;
   const scale = options.scale ?? 1;
-  const texts = options.format ? (splits) => splits.map(format) : (splits) => even_decimals(splits.map((value) => value / scale));
+  const texts = options.format ? (splits) => splits.map(format) :
+                                 (splits) => even_decimals(splits.map((value) => value / scale));
   return {
     width,
     height: kHeight,
-    legend: { show: false },
+    legend: {show: false},
     padding: [8, 10, 0, 0],
-    cursor: { points: { size: 6 }, y: false, drag: { x: !options.log_x, y: false } },
+    cursor: {points: {size: 6}, y: false, drag: {x: !options.log_x, y: false}},
     scales: {
-      x: { time: false, distr: options.log_x ? 3 : 1, range: options.log_x ? log_range : undefined },
-      y: { range: (_, low, high) => y_range(low, high, options.zero) },
+      x: {time: false, distr: options.log_x ? 3 : 1, range: options.log_x ? log_range : undefined},
+      y: {range: (_, low, high) => y_range(low, high, options.zero)},
     },
     axes: [axis(plot, lines, 0), axis(plot, lines, 1, texts)],
     series: [{}, ...lines.map((line) => series(line))],
-    bands: options.band && options.band.every((index) => index < lines.length)
-      ? [{ series: options.band.map((index) => index + 1), fill: style_value("--band") }] : [],
-    hooks: { setCursor: [(drawn) => show_values(plot, drawn, lines, (value) => format(value / scale))] },
+    bands: options.band && options.band.every((index) => index < lines.length) ?
+        [{series: options.band.map((index) => index + 1), fill: style_value("--band")}] :
+        [],
+    hooks:
+        {setCursor: [(drawn) => show_values(plot, drawn, lines, (value) => format(value / scale))]},
   };
 }
 
@@ -71,16 +78,18 @@ function series(line) {
     width: line.width ?? 1.5,
     dash: line.dash,
     spanGaps: true,
-    points: { show: line.dots ?? few, size: 4, fill: style_value(line.colour) },
+    points: {show: line.dots ?? few, size: 4, fill: style_value(line.colour)},
   };
 }
 
 // Numbers of an axis with as many decimals as its steps need.
 function even_decimals(splits) {
   const step = Math.abs(splits[1] - splits[0]);
-  if (!(step > 0) || Math.max(...splits.map(Math.abs)) >= 1000 || step < 1e-5) return splits.map(short);
+  if (!(step > 0) || Math.max(...splits.map(Math.abs)) >= 1000 || step < 1e-5)
+    return splits.map(short);
   let decimals = 0;
-  while (decimals < 5 && Math.abs(step * 10 ** decimals - Math.round(step * 10 ** decimals)) > 1e-6) ++decimals;
+  while (decimals < 5 && Math.abs(step * 10 ** decimals - Math.round(step * 10 ** decimals)) > 1e-6)
+    ++decimals;
   return splits.map((value) => value.toFixed(decimals));
 }
 
@@ -94,17 +103,28 @@ function axis(plot, lines, side, texts) {
   const base = {
     stroke: style_value("--muted"),
     font: "11px system-ui, sans-serif",
-    grid: { stroke: style_value("--grid"), width: 1 },
-    ticks: { show: false },
+    grid: {stroke: style_value("--grid"), width: 1},
+    ticks: {show: false},
   };
   if (side === 1) {
-    return { ...base, size: (_, values) => 14 + 6.4 * Math.max(0, ...(values ?? []).map((value) => value.length)), gap: 4, space: 28,
-      values: (_, splits) => texts(splits) };
+    return {
+      ...base,
+      size: (_, values) => 14 + 6.4 * Math.max(0, ...(values ?? []).map((value) => value.length)),
+      gap: 4,
+      space: 28,
+      values: (_, splits) => texts(splits)
+    };
   }
-  const { log_x } = plot.options;
+  const {log_x} = plot.options;
   const sizes = log_x ? [...new Set(lines.flatMap((line) => line.x))].sort((a, b) => a - b) : null;
-  return { ...base, size: 20, gap: 3, space: 48, values: (_, splits) => splits.map((value) => (log_x ? size_text(value) : short(value))),
-    ...(log_x ? { splits: () => sizes, filter: (_, splits) => splits } : {}) };
+  return {
+    ...base,
+    size: 20,
+    gap: 3,
+    space: 48,
+    values: (_, splits) => splits.map((value) => (log_x ? size_text(value) : short(value))),
+    ...(log_x ? {splits: () => sizes, filter: (_, splits) => splits} : {})
+  };
 }
 
 // A little air around the figures; from 0 where the plot asks for it.
@@ -124,7 +144,7 @@ function show_values(plot, drawn, lines, format) {
   lines.forEach((line, i) => {
     const value = drawn.data[i + 1][index];
     if (!is_number(value) || line.silent) return;
-    const shown = element("span", { title: line.name }, format(value));
+    const shown = element("span", {title: line.name}, format(value));
     shown.style.color = `var(${line.colour})`;
     plot.readout.append(" ", shown);
   });
