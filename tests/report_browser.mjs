@@ -10,6 +10,7 @@ import {check, coloured_pixels, with_browser, with_page} from "./browser.mjs";
 const kLines = [
   "--ink", ...[0, 1].map((i) => `--series-${i}`), ...[0, 1, 2, 3, 4, 5].map((i) => `--part-${i}`)
 ];
+const kFigures = 10 + 4 + 3 + 1 + 5;  // quality, bank, cost, calibration, benches
 const kHostile = "<img src=x onerror=alert(1)>";
 const [page_file, empty_file, screenshots] = process.argv.slice(2);
 const url_of = (file) => pathToFileURL(resolve(file)).href;
@@ -17,7 +18,7 @@ const url_of = (file) => pathToFileURL(resolve(file)).href;
 async function check_plots(page) {
   const plots = await coloured_pixels(page, kLines);
   const figures = await page.locator("figure").count();
-  check(figures >= 20, `${figures} figures`);
+  check(figures === kFigures, `${figures} figures, expected ${kFigures}`);
   check(plots.length === figures, `${plots.length} plots in ${figures} figures`);
   check(plots.every((drawn) => drawn > 50), `pixels of lines in the plots: ${plots}`);
 }

@@ -95,7 +95,7 @@ MetricColumns read_metrics(const std::filesystem::path& run, std::span<const dou
     const auto json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
     if (!json.is_object() || !json.contains("step") || !json["step"].is_number_integer() ||
         !json.contains("time") || !json["time"].is_number()) {
-      ++metrics.unreadable_lines;
+      if (!in.eof()) ++metrics.unreadable_lines;  // else a running program is about to end it
       continue;
     }
     Line line{.step = json["step"], .hours = watch.hours_until(json["time"]), .values = {}};

@@ -17,7 +17,7 @@ struct MetricColumns {
   nlohmann::ordered_json validation;  ///< lines of evaluations: "valid/..."
   int64_t last_step = 0;
   double hours = 0;              ///< until the last line
-  int64_t unreadable_lines = 0;  ///< such as the one that a running program is about to write
+  int64_t unreadable_lines = 0;  ///< but for a last one without an end, which is being written
 };
 
 /// Reads `<run>/metrics.jsonl`; without the file everything is empty. Where there are more than

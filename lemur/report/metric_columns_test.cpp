@@ -47,10 +47,10 @@ TEST(MetricColumns, HoursLeaveOutThePauseBeforeAResume) {
   EXPECT_EQ(read_lines(lines).training.at("hours").dump(), "[0.0,27.0]");
 }
 
-TEST(MetricColumns, CountsWhatIsNoLine) {
+TEST(MetricColumns, CountsWhatIsNoLineButNotTheOneThatIsBeingWritten) {
   const MetricColumns metrics =
       read_lines(line_at(1, 5, 2) + "[]\n{\"step\":2}\n{\"step\":\"3\",\"time\":1}\n{\"step\":4,");
-  EXPECT_EQ(metrics.unreadable_lines, 4);
+  EXPECT_EQ(metrics.unreadable_lines, 3);
   EXPECT_EQ(metrics.training.at("step").dump(), "[1]");
 }
 

@@ -80,7 +80,7 @@ class RunReader {
     json_["validation"] = std::move(metrics.validation);
     if (metrics.unreadable_lines > 0)
       problems_.push_back(
-          fmt::format("{} lines of metrics.jsonl are unreadable", metrics.unreadable_lines));
+          fmt::format("metrics.jsonl: {} unreadable lines", metrics.unreadable_lines));
   }
 
   void read_evaluations() {

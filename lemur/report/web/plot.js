@@ -85,10 +85,10 @@ function series(line) {
 // Numbers of an axis with as many decimals as its steps need.
 function even_decimals(splits) {
   const step = Math.abs(splits[1] - splits[0]);
-  if (!(step > 0) || Math.max(...splits.map(Math.abs)) >= 1000 || step < 1e-5)
+  if (!(step > 0) || Math.max(...splits.map(Math.abs)) >= 1000 || step < 1e-8)
     return splits.map(short);
   let decimals = 0;
-  while (decimals < 5 && Math.abs(step * 10 ** decimals - Math.round(step * 10 ** decimals)) > 1e-6)
+  while (decimals < 8 && Math.abs(step * 10 ** decimals - Math.round(step * 10 ** decimals)) > 1e-4)
     ++decimals;
   return splits.map((value) => value.toFixed(decimals));
 }
