@@ -10,7 +10,7 @@ import {check, coloured_pixels, with_browser, with_page} from "./browser.mjs";
 const kLines = [
   "--ink", ...[0, 1].map((i) => `--series-${i}`), ...[0, 1, 2, 3, 4, 5].map((i) => `--part-${i}`)
 ];
-const kFigures = 10 + 4 + 3 + 1 + 5;  // quality, bank, cost, calibration, benches
+const kFigures = 10 + 4 + 3 + 3 + 5;  // quality, bank, cost, calibration, benches
 const kHostile = "<img src=x onerror=alert(1)>";
 const [page_file, empty_file, screenshots] = process.argv.slice(2);
 const url_of = (file) => pathToFileURL(resolve(file)).href;

@@ -45,7 +45,14 @@ function calibration_section() {
       note: "A point holds a twentieth of the rows; the thin line is perfect calibration.",
     });
   }
-  made.append(figures.children.length > 0 ? figures : missing(kNoEvaluation));
+  if (figures.children.length === 0) made.append(missing(kNoEvaluation));
+  add_course(
+      figures, "validation", "Predicted over observed rate, valid",
+      [["valid/calibration", "ratio"]], {note: "1 is right on the whole."});
+  add_course(
+      figures, "validation", "Expected calibration error, valid", [["valid/ece", "ECE"]],
+      {plot: {zero: true}, note: "Mean distance of prediction and observed rate over 20 bins."});
+  made.append(figures);
 }
 
 function calibration_lines(split) {

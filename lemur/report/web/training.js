@@ -76,9 +76,10 @@ function quality_section() {
 function bank_section() {
   const made = section("bank", "Memory bank");
   const figures = grid();
-  add_course(
-      figures, "training", "Staleness", [["bank/staleness", "cosine"]],
-      {note: "Mean cosine of a document's new and stored vector; 1: nothing changed."});
+  add_course(figures, "training", "Staleness", [["bank/staleness", "cosine"]], {
+    note:
+        "Mean cosine of a document's new and stored vector; 1: nothing changed. The paper: 0.92, later 0.95."
+  });
   add_course(
       figures, "training", "Age of the vectors read, steps",
       [["bank/age_median", "median"], ["bank/age_p90", "90 %"], ["bank/age_max", "oldest"]],
@@ -87,8 +88,11 @@ function bank_section() {
                        .sort((a, b) => b.endsWith("_targets") - a.endsWith("_targets"));
   add_course(
       figures, "training", "Coverage",
-      coverage.map((name) => [name, name.replace("bank/coverage_", "")]),
-      {plot: {format: percent}, note: "Share of looked-up documents whose vector the bank holds."});
+      coverage.map((name) => [name, name.replace("bank/coverage_", "")]), {
+        plot: {format: percent},
+        note:
+            "Share of looked-up documents whose vector the bank holds. The paper: targets 98 %, short 95 %, long 93 %."
+      });
   add_course(
       figures, "training", "Documents in the bank", [["bank/documents", "documents"]],
       {plot: {zero: true}});
