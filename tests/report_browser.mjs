@@ -76,7 +76,7 @@ async function check_choices(page) {
   const plot = page.locator("#quality canvas").first();
   const look = () => plot.evaluate((canvas) => canvas.toDataURL());
   let before = await look();
-  for (const choice of ["hours", "smooth", kHostile]) {
+  for (const choice of ["time", "smooth", kHostile]) {
     await page.locator("#controls label", {hasText: choice}).click();
     const after = await look();
     check(after !== before, `'${choice}' changes nothing`);

@@ -4,7 +4,7 @@
 #include <torch/version.h>
 #include <unistd.h>
 
-#include <ctime>
+#include <chrono>
 #include <fstream>
 #include <string>
 #include <thread>
@@ -33,6 +33,13 @@ nlohmann::ordered_json memory_bytes() {
   return pages * page_bytes;
 }
 
+/// To the millisecond.
+double seconds_since_1970() {
+  const auto since = std::chrono::system_clock::now().time_since_epoch();
+  return static_cast<double>(std::chrono::duration_cast<std::chrono::milliseconds>(since).count()) /
+         1e3;
+}
+
 }  // namespace
 
 nlohmann::ordered_json describe_environment() {
@@ -50,8 +57,7 @@ bool note_environment(const std::filesystem::path& run, int64_t step) {
     readable = earlier.is_array();
     if (readable) entries = std::move(earlier);
   }
-  nlohmann::ordered_json entry = {{"time", static_cast<int64_t>(std::time(nullptr))},
-                                  {"step", step}};
+  nlohmann::ordered_json entry = {{"time", seconds_since_1970()}, {"step", step}};
   entry.update(describe_environment());
   entries.push_back(std::move(entry));
   write_file_atomically(run / kFile, entries.dump(1) + "\n");

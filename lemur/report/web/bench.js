@@ -15,6 +15,7 @@ function bench_section() {
       title: growth.title.replace("one sample's share of a step", "A sample's share of a step") +
           `, against ${growth.x_label}`,
       log_x: true,
+      x_format: size_text,
       zero: true,
       band: [0, 1],
       format: time_text,

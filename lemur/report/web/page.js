@@ -4,7 +4,7 @@
 
 const report = JSON.parse(document.getElementById("report-data").textContent);
 
-// What the reader chose. `hidden` holds indices of runs.
+// What the reader chose: x is "step" or "time"; `hidden` holds indices of runs.
 const view = {
   x: "step",
   smooth: false,

@@ -11,8 +11,8 @@ const style_value = (name) =>
 
 // Adds a figure to `parent`. `lines()` returns what is to be drawn now: [{name, x: [...], y: [...],
 // colour: "--name", dash: [...], dots, width}], y null where nothing is known. options: {title,
-// note, format, log_x, zero (the y axis begins there), scale (what y is divided by), band: [low,
-// high] (indices of lines)}.
+// note, format, x_format, log_x, zero (the y axis begins there), scale (what y is divided by),
+// band: [low, high] (indices of lines)}.
 function add_plot(parent, lines, options) {
   const readout = element("span", {className: "readout"});
   const place = element("div", {className: "plot"});
@@ -115,14 +115,15 @@ function axis(plot, lines, side, texts) {
       values: (_, splits) => texts(splits)
     };
   }
-  const {log_x} = plot.options;
+  const {options} = plot;
+  const {log_x} = options;
   const sizes = log_x ? [...new Set(lines.flatMap((line) => line.x))].sort((a, b) => a - b) : null;
   return {
     ...base,
     size: 20,
     gap: 3,
     space: 48,
-    values: (_, splits) => splits.map((value) => (log_x ? size_text(value) : short(value))),
+    values: (_, splits) => splits.map((value) => (options.x_format ?? short)(value)),
     ...(log_x ? {splits: () => sizes, filter: (_, splits) => splits} : {})
   };
 }
@@ -140,7 +141,7 @@ function show_values(plot, drawn, lines, format) {
   const index = drawn.cursor.idx;
   plot.readout.replaceChildren();
   if (index === null || index === undefined) return;
-  plot.readout.append((plot.options.log_x ? size_text : short)(drawn.data[0][index]));
+  plot.readout.append((plot.options.x_format ?? short)(drawn.data[0][index]));
   lines.forEach((line, i) => {
     const value = drawn.data[i + 1][index];
     if (!is_number(value) || line.silent) return;

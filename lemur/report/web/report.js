@@ -56,8 +56,8 @@ function controls() {
   bar.append(
       runs, element("span", {className: "choices"}, choice("radio", "x", "steps", true, () => {
                       view.x = "step";
-                    }), choice("radio", "x", "hours", false, () => {
-                      view.x = "hours";
+                    }), choice("radio", "x", "time", false, () => {
+                      view.x = "time";
                     }), choice("checkbox", "smooth", "smooth", false, (on) => {
                       view.smooth = on;
                     })));

@@ -6,19 +6,31 @@ const kDashes = [
   ["thinly dotted", [1, 5]]
 ];
 
+// The unit of the axis of time, for all runs.
+function time_unit() {
+  const hours = Math.max(...report.runs.map((run) => run.hours));
+  if (hours >= 2) return {factor: 1, text: "h"};
+  return hours >= 2 / 60 ? {factor: 60, text: "min"} : {factor: 3600, text: "s"};
+}
+
+const course_text = (x) =>
+    (view.x === "step" ? short(x) : `${trimmed(x)}\u00a0${time_unit().text}`);
+
 // Returns a line per run and name; the dash tells the names of one run apart.
 function run_lines(kind, names, {smooth = true} = {}) {
   return report.runs.flatMap(
       (run, index) => view.hidden.has(index) ?
           [] :
           names.filter((name) => run[kind][name])
-              .map((name, which) => ({
-                     name: report.runs.length > 1 ? `${run.name}, ${name}` : name,
-                     x: run[kind][view.x],
-                     y: smooth ? smoothed(run[kind][name]) : run[kind][name],
-                     colour: colour_name(index),
-                     dash: kDashes[names.indexOf(name) % kDashes.length][1],
-                   })));
+              .map(
+                  (name, which) => ({
+                    name: report.runs.length > 1 ? `${run.name}, ${name}` : name,
+                    x: view.x === "step" ? run[kind].step :
+                                           run[kind].hours.map((time) => time * time_unit().factor),
+                    y: smooth ? smoothed(run[kind][name]) : run[kind][name],
+                    colour: colour_name(index),
+                    dash: kDashes[names.indexOf(name) % kDashes.length][1],
+                  })));
 }
 
 const has = (kind, name) => report.runs.some((run) => run[kind][name]?.some(is_number));
@@ -39,6 +51,7 @@ function add_course(parent, kind, title, columns, options = {}) {
       null;
   add_plot(parent, () => run_lines(kind, names, {smooth: kind === "training"}), {
     title,
+    x_format: course_text,
     note: [key && key[0].toUpperCase() + key.slice(1), options.note].filter(Boolean).join(". "),
     ...options.plot
   });
