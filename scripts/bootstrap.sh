@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Installs what the project needs (Debian packages, the pinned DuckDB) and builds build/lemur. Safe to run again.
-#   scripts/bootstrap.sh [--no-build] [--with-pytorch]
+# Installs what the project needs (Debian packages, the pinned DuckDB and uPlot) and builds build/lemur. Safe to run again.
+#   scripts/bootstrap.sh [--no-build] [--with-pytorch] [--with-browser]
 #     --with-pytorch   also PyTorch, which bench/pytorch compares with
+#     --with-browser   also Chromium and what drives it, for the tests of pages
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,10 +15,12 @@ packages=(
   libmicrohttpd-dev prometheus-cpp-dev libsimdjson-dev python3-jsonschema
 )
 build=yes
+browser=no
 for argument in "$@"; do
   case $argument in
     --no-build) build=no ;;
     --with-pytorch) packages+=(python3-torch) ;;
+    --with-browser) browser=yes; packages+=(chromium fonts-dejavu-core nodejs) ;;
     *) echo "bootstrap: unknown argument $argument" >&2; exit 2 ;;
   esac
 done
@@ -28,6 +31,7 @@ missing=()
 for package in "${packages[@]}"; do
   # npm may come with a Node.js that is no Debian package.
   if [ "$package" = npm ] && command -v npm >/dev/null; then continue; fi
+  if [ "$package" = nodejs ] && command -v node >/dev/null; then continue; fi
   dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q "ok installed" || missing+=("$package")
 done
 if [ "${#missing[@]}" -gt 0 ]; then
@@ -58,6 +62,21 @@ if [ ! -e "$duckdb/libduckdb.so" ] || [ ! -e "$duckdb/duckdb.h" ]; then
   cp "$scratch/package/src/duckdb/src/include/duckdb.h" "$duckdb/"
   rm -rf "$scratch"
 fi
+
+# fetch FOLDER FILE PACKAGE VERSION [PATH ...]: unpacks these paths of an npm package (all without one) where FILE is not there yet.
+fetch() {
+  local folder=third_party/$1 file=$2 package=$3 version=$4 scratch
+  shift 4
+  if [ -e "$folder/$file" ]; then return; fi
+  echo "bootstrap: fetching $package $version"
+  scratch=$(mktemp -d)
+  (cd "$scratch" && npm pack --silent "$package@$version" >/dev/null && tar -xzf ./*.tgz "${@/#/package/}")
+  mkdir -p "$folder"
+  find "$scratch/package" -mindepth 1 -maxdepth 1 -exec cp -r {} "$folder/" \;
+  rm -rf "$scratch"
+}
+fetch uplot dist/uPlot.iife.min.js uplot 1.6.32 dist/uPlot.iife.min.js dist/uPlot.min.css LICENSE
+if [ $browser = yes ]; then fetch playwright-core index.js playwright-core 1.48.2; fi
 
 [ $build = no ] && exit 0
 cmake --preset release

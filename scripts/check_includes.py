@@ -17,6 +17,7 @@ ROOMS = {
     "kernels": {"base"},
     "data": {"base", "text"},
     "synth": {"base", "data"},
+    "report": {"base", "data"},
     "tables": {"base", "kernels"},
     "nn": {"base", "kernels"},
 }
@@ -32,7 +33,7 @@ ROOMS["cli"] = set(ROOMS)
 OUTSIDE = {"lemur", "tests", "bench", "fuzz", "examples"}
 
 # Rooms that know no tensors, for short builds.
-TORCH_FREE = {"base", "text", "data", "synth", "feedback", "http"}
+TORCH_FREE = {"base", "text", "data", "synth", "feedback", "http", "report"}
 TORCH = re.compile(r"(torch|ATen|c10)/")
 PRECOMPILED = {"torch/torch.h", "torch/extension.h", "torch/all.h"}
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # From nothing to a measured ranker: installs, builds, simulates a small world, ingests it, trains LEMUR and a baseline on it, and compares both with the
-# world's true click probability.
+# world's true click probability; then writes the report.
 #   scripts/demo.sh [FOLDER]   where to work; default: demo/, begun anew
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -30,4 +30,5 @@ for name in ("mlp", "lemur"):
     print(f"{name:6} AUC {result['auc']:.4f}  QAUC {result['qauc']:.4f}  log loss {result['log_loss']:.4f}  AUC on unseen documents "
           + ("-" if cold is None else f"{cold:.4f}"))
 PY
-echo "Look at $work/lemur/metrics.jsonl, or: build/lemur inspect $work/lemur"
+build/lemur report --run "$work/mlp" "$work/lemur" --out "$work/report.html"
+echo "Open it in a browser; more: build/lemur inspect $work/lemur"

@@ -11,7 +11,7 @@ check() {
   if "$@"; then echo "lint: $name: good"; else failed+=("$name"); fi
 }
 
-sources() { git ls-files -co --exclude-standard -- '*.h' '*.cpp' '*.cu' '*.cuh' | while read -r file; do [ -e "$file" ] && echo "$file"; done; }
+sources() { git ls-files -co --exclude-standard -- '*.h' '*.cpp' '*.cu' '*.cuh' '*.js' '*.mjs' | while read -r file; do [ -e "$file" ] && echo "$file"; done; }
 
 format() { sources | xargs -r -P "$(nproc)" -n 16 clang-format --dry-run -Werror; }
 
@@ -41,7 +41,7 @@ tidy() {
     return 1
   fi
   # What clang-tidy prints on a clean file (how many warnings it suppressed) is noise.
-  sources | grep -E '^lemur/(base|text|data|synth)/[^/]*\.cpp$' | grep -v '_test\.cpp$' |
+  sources | grep -E '^lemur/(base|text|data|synth|report)/[^/]*\.cpp$' | grep -v '_test\.cpp$' |
     xargs -r -P "$(nproc)" -n 1 clang-tidy -p build --quiet --extra-arg=-Wno-unknown-warning-option 2> >(grep -vE '^[0-9]+ warnings? ' >&2)
 }
 

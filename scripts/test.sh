@@ -3,10 +3,11 @@
 #   scripts/test.sh [--long]   --long: also the sanitizers, and more of the fuzzing
 set -euo pipefail
 cd "$(dirname "$0")/.."
-scripts/bootstrap.sh --with-pytorch
+scripts/bootstrap.sh --with-pytorch --with-browser
 scripts/lint.sh
 ctest --test-dir build --output-on-failure
 tests/end_to_end.py
+tests/report_browser.py
 bench/pytorch/compare.py --rounds 1 --batch 32 --only padded dedup dedup-20
 if [ "${1:-}" = --long ]; then
   scripts/fuzz.sh 120

@@ -165,6 +165,8 @@ def main():
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=120) == 130, process.returncode
         run(*interrupted, "--resume")
+        starts = [entry["step"] for entry in json.loads((work / "interrupted/environment.json").read_text())]
+        assert len(starts) == 2 and starts[0] == 0 < starts[1], starts
         assert digest(last_checkpoint(work / "interrupted")) == digest(reference)
         print("Ctrl-C checkpoints, exits 130 and resumes: bit-identical")
     finally:

@@ -153,6 +153,41 @@ class Writer {
   toml::table table;
 };
 
+/// Lists every key with its value.
+class Flattener {
+ public:
+  explicit Flattener(std::string path) : path_(std::move(path)) {}
+
+  template <typename T, typename... Limits>
+  void operator()(const char* key, T& member, const char* /*meaning*/, const Limits&...) {
+    const std::string full = path_.empty() ? std::string(key) : fmt::format("{}.{}", path_, key);
+    if constexpr (Section<T>) {
+      add(full, member);
+    } else if constexpr (IsVector<T>::value) {
+      if constexpr (Section<typename T::value_type>) {
+        for (size_t i = 0; i < member.size(); ++i) add(fmt::format("{}[{}]", full, i), member[i]);
+      } else {
+        items.emplace_back(full, fmt::format("{}", member));
+      }
+    } else if constexpr (std::is_same_v<T, std::string>) {
+      items.emplace_back(full, fmt::format("\"{}\"", member));
+    } else {
+      items.emplace_back(full, fmt::format("{}", member));
+    }
+  }
+  std::vector<std::pair<std::string, std::string>> items;
+
+ private:
+  template <typename T>
+  void add(const std::string& path, T& section) {
+    Flattener inner(path);
+    section.visit(inner);
+    items.insert(items.end(), inner.items.begin(), inner.items.end());
+  }
+
+  std::string path_;
+};
+
 /// Appends one Markdown table per section.
 class Documenter {
  public:
@@ -349,6 +384,13 @@ std::string options_to_toml(const Options& options) {
   std::ostringstream out;
   out << writer.table << '\n';
   return out.str();
+}
+
+std::vector<std::pair<std::string, std::string>> flatten_options(const Options& options) {
+  Options copy = options;
+  Flattener flattener("");
+  copy.visit(flattener);
+  return std::move(flattener.items);
 }
 
 std::string options_to_markdown() {

@@ -6,6 +6,8 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "lemur/base/options.h"
 
@@ -25,6 +27,10 @@ Options load_options(const std::filesystem::path& file,
 /// Returns the options as TOML, every key present: what a run stores beside its checkpoints.
 /// parse_options reads it back.
 std::string options_to_toml(const Options& options);
+
+/// Returns every key with its value as TOML, in the order of the file: {"train.epochs", "3"};
+/// tables of a list are numbered from 0: "data.text[0].column".
+std::vector<std::pair<std::string, std::string>> flatten_options(const Options& options);
 
 /// Returns docs/configuration.md.
 std::string options_to_markdown();

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "lemur/base/error.h"
 
 namespace lemur {
@@ -39,6 +41,20 @@ learning_rate = 1
   EXPECT_EQ(options.data.history[0].name, "long");
   EXPECT_EQ(options.train.learning_rate, 1.0);
   EXPECT_EQ(options.train.batch_size, TrainOptions{}.batch_size);
+}
+
+TEST(Config, FlattensEveryKeyWithItsValue) {
+  Options options = parse_options(
+      "[data.columns]\nlabels = [\"click\", \"like\"]\n[[data.text]]\ncolumn = \"title\"\n[train]\n"
+      "epochs = 7\n",
+      "run.toml");
+  const auto items = flatten_options(options);
+  const std::map<std::string, std::string> values(items.begin(), items.end());
+  EXPECT_EQ(values.size(), items.size()) << "a key occurs twice";
+  EXPECT_EQ(values.at("data.columns.labels"), R"(["click", "like"])");
+  EXPECT_EQ(values.at("data.text[0].column"), R"("title")");
+  EXPECT_EQ(values.at("train.epochs"), "7");
+  EXPECT_EQ(values.at("bank.enabled"), "true");
 }
 
 TEST(Config, NamesAnUnknownKeyItsLineAndTheNearest) {

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "lemur/base/error.h"
+#include "lemur/base/folder.h"
 #include "lemur/base/progress.h"
 #include "lemur/cli/commands.h"
 #include "lemur/data/run_folder.h"
@@ -52,6 +53,18 @@ void print_table(const nlohmann::ordered_json& result) {
   }
 }
 
+/// Writes the result into the run, for `lemur report`. A run that cannot be written to is evaluated
+/// all the same.
+void keep_result(const std::filesystem::path& run, const nlohmann::ordered_json& result) {
+  std::string name = fmt::format("evaluation-{}-{}.json", result["split"].get<std::string>(),
+                                 result["checkpoint"].get<std::string>());
+  try {
+    write_file_atomically(run / name, result.dump(1) + "\n");
+  } catch (const DataError& error) {
+    fmt::print(stderr, "not kept for lemur report: {}\n", error.what());
+  }
+}
+
 void run_evaluate(const Arguments& arguments) {
   RunFolder folder(arguments.run);
   Options options = folder.options();
@@ -82,7 +95,9 @@ void run_evaluate(const Arguments& arguments) {
   result["checkpoint"] = checkpoint.filename().string();
   result["encoded_documents"] = evaluation.encoded_documents;
   if (evaluation.cold_rows) result["cold_rows"] = *evaluation.cold_rows;
+  result["calibration_bins"] = evaluation.metrics.calibration_to_json();
   result["slices"] = evaluator.slices(arguments.split, evaluation);
+  keep_result(folder.path(), result);
   if (arguments.json) {
     fmt::print("{}\n", result.dump());
   } else {

@@ -14,7 +14,7 @@
 namespace lemur {
 
 /// Files: config.toml (every option), schema.json, vocab.txt, step-<number>/, best (name of a
-/// checkpoint), metrics.jsonl, events.out.tfevents.*.
+/// checkpoint), metrics.jsonl, environment.json, evaluation-*.json, events.out.tfevents.*.
 class RunFolder {
  public:
   /// Names the folder; touches nothing.

@@ -143,7 +143,7 @@ void add_pointwise(Items sorted, Metrics& metrics) {
   Mean loss;
   double predicted = 0, observed = 0, mass = 0;
   for (const Item& item : sorted) mass += item.weight;
-  std::array<double, kBins> distances{};
+  std::array<CalibrationBin, kBins> bins{};  // sums, at first
   double above = 0;
   for_each_run(sorted, &Item::score, [&](Items tied) {
     double tied_mass = 0, tied_observed = 0;
@@ -154,8 +154,11 @@ void add_pointwise(Items sorted, Metrics& metrics) {
       if (item.positive) tied_observed += item.weight;
     }
     double tied_predicted = tied_mass * tied.front().score;
-    auto bin = static_cast<size_t>(kBins * (above + tied_mass / 2) / mass);
-    distances[std::min(bin, kBins - 1)] += tied_predicted - tied_observed;
+    auto index = static_cast<size_t>(kBins * (above + tied_mass / 2) / mass);
+    CalibrationBin& bin = bins[std::min(index, kBins - 1)];
+    bin.prediction += tied_predicted;
+    bin.observed += tied_observed;
+    bin.weight += tied_mass;
     above += tied_mass;
     predicted += tied_predicted;
     observed += tied_observed;
@@ -164,7 +167,12 @@ void add_pointwise(Items sorted, Metrics& metrics) {
   if (observed > 0) metrics.calibration = predicted / observed;
   if (mass == 0) return;
   double error = 0;
-  for (double distance : distances) error += std::abs(distance) / mass;
+  for (const CalibrationBin& bin : bins) {
+    if (bin.weight == 0) continue;
+    error += std::abs(bin.prediction - bin.observed) / mass;
+    metrics.calibration_bins.push_back(
+        {bin.prediction / bin.weight, bin.observed / bin.weight, bin.weight});
+  }
   metrics.ece = error;
 }
 
@@ -218,6 +226,14 @@ nlohmann::ordered_json Metrics::to_json() const {
           {"mrr", or_null(mrr)},
           {"calibration", or_null(calibration)},
           {"ece", or_null(ece)}};
+}
+
+nlohmann::ordered_json Metrics::calibration_to_json() const {
+  nlohmann::ordered_json bins = nlohmann::ordered_json::array();
+  for (auto bin = calibration_bins.rbegin(); bin != calibration_bins.rend(); ++bin)
+    bins.push_back(
+        {{"prediction", bin->prediction}, {"observed", bin->observed}, {"weight", bin->weight}});
+  return bins;
 }
 
 Metrics compute_metrics(const ScoredRows& rows) {

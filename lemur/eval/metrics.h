@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
+#include <vector>
 
 namespace lemur {
 
@@ -15,6 +16,13 @@ struct ScoredRows {
   std::span<const float> weights = {};      ///< [n] finite, at least 0; empty: 1 each
   std::span<const uint64_t> requests = {};  ///< [n] keys; empty: no metrics by request
   std::span<const uint64_t> users = {};     ///< [n] keys; empty: no metrics by user
+};
+
+/// Rows of neighbouring scores: what was predicted of them and what came.
+struct CalibrationBin {
+  double prediction = 0;  ///< mean score
+  double observed = 0;    ///< share of label 1
+  double weight = 0;      ///< sum of the rows' weights
 };
 
 /// What compute_metrics found. A metric that is undefined on the rows is absent.
@@ -49,10 +57,15 @@ struct Metrics {
   /// Expected calibration error: mean over 20 bins of equal mass by score of the distance between
   /// mean prediction and mean label. Equal scores share a bin.
   std::optional<double> ece;
+  /// The bins of `ece` that hold rows, by descending score.
+  std::vector<CalibrationBin> calibration_bins;
 
   /// Returns {"rows", "auc", "qauc", "qauc_weighted", "uauc", "log_loss", "ndcg_at_5",
   /// "ndcg_at_10", "mrr", "calibration", "ece"} in this order; null for what is absent.
   nlohmann::ordered_json to_json() const;
+
+  /// Returns [{"prediction", "observed", "weight"}] of the calibration bins, by ascending score.
+  nlohmann::ordered_json calibration_to_json() const;
 };
 
 /// Computes every metric in O(n log n). Throws DataError naming the row when a score is no

@@ -245,6 +245,30 @@ TEST(Metrics, EceIsZeroWhereScoresAreTheFrequencies) {
   EXPECT_DOUBLE_EQ(*metrics.calibration, 1);
 }
 
+TEST(Metrics, CalibrationBinsAreTheMeansByAscendingScore) {
+  std::vector<float> scores = {0.75F, 0.25F, 0.5F, 0.5F}, labels = {0, 0, 1, 0},
+                     weights = {1, 2, 3, 1};
+  Metrics metrics = compute_metrics({.scores = scores, .labels = labels, .weights = weights});
+  EXPECT_EQ(metrics.calibration_to_json().dump(),
+            R"([{"prediction":0.25,"observed":0.0,"weight":2.0},)"
+            R"({"prediction":0.5,"observed":0.75,"weight":4.0},)"
+            R"({"prediction":0.75,"observed":0.0,"weight":1.0}])");
+}
+
+TEST(Metrics, CalibrationBinsAreAtMostTwentyAndHoldEveryRow) {
+  std::vector<float> scores, labels;
+  for (int i = 0; i < 1000; ++i) {
+    scores.push_back(static_cast<float>(i) / 1000);
+    labels.push_back(static_cast<float>(i % 2));
+  }
+  Metrics metrics = compute_metrics({.scores = scores, .labels = labels});
+  ASSERT_EQ(metrics.calibration_bins.size(), 20u);
+  double weight = 0;
+  for (const CalibrationBin& bin : metrics.calibration_bins) weight += bin.weight;
+  EXPECT_EQ(weight, 1000);
+  EXPECT_EQ(compute_metrics({}).calibration_to_json().dump(), "[]");
+}
+
 TEST(Metrics, LogLossOfASureMistakeIsFinite) {
   std::vector<float> scores = {1, 0}, labels = {0, 1};
   Metrics metrics = compute_metrics({.scores = scores, .labels = labels});

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <ctime>
 #include <sstream>
 
 #include "lemur/base/error.h"
@@ -134,7 +133,10 @@ void RunLog::write_evaluation(int64_t step, const Evaluation& evaluation,
 }
 
 void RunLog::write(int64_t step, const nlohmann::ordered_json& values) {
-  auto now = static_cast<double>(std::time(nullptr));
+  const auto since = std::chrono::system_clock::now().time_since_epoch();
+  const double now =
+      static_cast<double>(std::chrono::duration_cast<std::chrono::milliseconds>(since).count()) /
+      1e3;
   nlohmann::ordered_json line = {{"step", step}, {"time", now}};
   for (const auto& [name, value] : values.items()) {
     line[name] = value;

@@ -17,6 +17,7 @@
 #include "lemur/eval/evaluator.h"
 #include "lemur/model/bank_writer.h"
 #include "lemur/model/pretrained.h"
+#include "lemur/train/environment.h"
 #include "lemur/train/run_log.h"
 #include "lemur/train/train_step.h"
 #include "lemur/train/training_state.h"
@@ -228,6 +229,8 @@ void Trainer::evaluate(RunLog& log) {
 TrainingResult Trainer::run() {
   const TrainOptions& train = options_.train;
   if (how_.resume) restore();
+  if (!state_.finished && !note_environment(folder_.path(), state_.step))
+    report("warning: environment.json was damaged; it begins anew");
   LoaderOptions loading = loader_options(train);
   loading.start = state_.position;
   BatchLoader loader(store_, loading);

@@ -1,0 +1,117 @@
+// The course of the runs: quality, memory bank.
+"use strict";
+
+const kDashes = [
+  ["solid", []], ["dashed", [6, 3]], ["dotted", [2, 3]], ["dash-dotted", [8, 3, 2, 3]],
+  ["thinly dotted", [1, 5]]
+];
+
+// The unit of the axis of time, for all runs.
+function time_unit() {
+  const hours = Math.max(...report.runs.map((run) => run.hours));
+  if (hours >= 2) return {factor: 1, text: "h"};
+  return hours >= 2 / 60 ? {factor: 60, text: "min"} : {factor: 3600, text: "s"};
+}
+
+const course_text = (x) =>
+    (view.x === "step" ? short(x) : `${trimmed(x)}\u00a0${time_unit().text}`);
+
+// Returns a line per run and name; the dash tells the names of one run apart.
+function run_lines(kind, names, {smooth = true} = {}) {
+  return report.runs.flatMap(
+      (run, index) => view.hidden.has(index) ?
+          [] :
+          names.filter((name) => run[kind][name])
+              .map(
+                  (name, which) => ({
+                    name: report.runs.length > 1 ? `${run.name}, ${name}` : name,
+                    x: view.x === "step" ? run[kind].step :
+                                           run[kind].hours.map((time) => time * time_unit().factor),
+                    y: smooth ? smoothed(run[kind][name]) : run[kind][name],
+                    colour: colour_name(index),
+                    dash: kDashes[names.indexOf(name) % kDashes.length][1],
+                  })));
+}
+
+const has = (kind, name) => report.runs.some((run) => run[kind][name]?.some(is_number));
+
+const names_with =
+    (kind, prefix) => [...new Set(report.runs.flatMap((run) => Object.keys(run[kind])))].filter(
+        (name) => name.startsWith(prefix));
+
+// Adds a plot of these columns where a run has one of them. columns: [name, what it is called in
+// the note].
+function add_course(parent, kind, title, columns, options = {}) {
+  const present = columns.filter(([name]) => has(kind, name));
+  if (present.length === 0) return;
+  const names = present.map(([name]) => name);
+  const key = present.length > 1 ?
+      present.map(([, called], index) => `${called} ${kDashes[index % kDashes.length][0]}`)
+          .join(", ") :
+      null;
+  add_plot(parent, () => run_lines(kind, names, {smooth: kind === "training"}), {
+    title,
+    x_format: course_text,
+    note: [key && key[0].toUpperCase() + key.slice(1), options.note].filter(Boolean).join(". "),
+    ...options.plot
+  });
+}
+
+function quality_section() {
+  const made = section("quality", "Quality over time");
+  const figures = grid();
+  add_course(figures, "training", "Cross entropy, training", [["train/cross_entropy", "loss"]]);
+  add_course(
+      figures, "training", "AUC, training", [["train/window_auc", "AUC"]],
+      {note: "Of the last 20 000 samples, before they were learned from."});
+  add_course(figures, "validation", "Log loss, valid", [["valid/log_loss", "log loss"]]);
+  add_course(figures, "validation", "AUC, valid", [["valid/auc", "AUC"]]);
+  add_course(figures, "validation", "QAUC, valid", [["valid/qauc", "QAUC"]]);
+  add_course(figures, "validation", "UAUC, valid", [["valid/uauc", "UAUC"]]);
+  const buckets =
+      names_with("validation", "valid/auc_document_seen_")
+          .sort((a, b) => parseInt(a.split("_").at(-1)) - parseInt(b.split("_").at(-1)));
+  add_course(
+      figures, "validation", "AUC, valid, by how often a document was seen",
+      buckets.map((name) => [name, name.replace("valid/auc_document_seen_", "")]));
+  add_course(figures, "training", "Alignment loss (SQDC)", [["train/alignment", "loss"]]);
+  add_course(figures, "training", "Gradient norm", [["train/gradient_norm", "norm"]]);
+  add_course(figures, "training", "Learning rate", [["train/learning_rate", "rate"]]);
+  made.append(
+      figures.children.length > 0 ?
+          figures :
+          missing(
+              "No run has written a line of metrics.jsonl yet; the first comes after train.log_every steps."));
+  if (figures.children.length > 0 && !has("validation", "valid/auc"))
+    made.append(missing("No run has been evaluated on the split valid yet."));
+}
+
+function bank_section() {
+  const made = section("bank", "Memory bank");
+  const figures = grid();
+  add_course(figures, "training", "Staleness", [["bank/staleness", "cosine"]], {
+    note:
+        "Mean cosine of a document's new and stored vector; 1: nothing changed. The paper: 0.92, later 0.95."
+  });
+  add_course(
+      figures, "training", "Age of the vectors read, steps",
+      [["bank/age_median", "median"], ["bank/age_p90", "90 %"], ["bank/age_max", "oldest"]],
+      {plot: {zero: true}});
+  const coverage = names_with("training", "bank/coverage_")
+                       .sort((a, b) => b.endsWith("_targets") - a.endsWith("_targets"));
+  add_course(
+      figures, "training", "Coverage",
+      coverage.map((name) => [name, name.replace("bank/coverage_", "")]), {
+        plot: {format: percent},
+        note:
+            "Share of looked-up documents whose vector the bank holds. The paper: targets 98 %, short 95 %, long 93 %."
+      });
+  add_course(
+      figures, "training", "Documents in the bank", [["bank/documents", "documents"]],
+      {plot: {zero: true}});
+  made.append(
+      figures.children.length > 0 ?
+          figures :
+          missing(
+              "No run here has a memory bank (bank.enabled = false), or none has written a line yet."));
+}
