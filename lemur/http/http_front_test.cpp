@@ -100,8 +100,11 @@ TEST(HttpFront, LogsEachRequestAsALineOfJson) {
   const HttpFrontOptions options = options_in(folder);
   {
     HttpFront front(backend, metrics, options);
-    http_exchange(front.port(), http_get("/v2/health/live", "X-Request-Id: a\"b\r\n"));
-    http_exchange(front.port(), http_get("/nothing%0A?q=\"x"));
+    TestConnection connection(front.port());
+    connection.send(http_get("/v2/health/live", "X-Request-Id: a\"b\r\n"));
+    connection.receive();
+    connection.send(http_get("/nothing%0A?q=\"x"));
+    connection.receive();
     front.drain(milliseconds(1000));
   }
   std::istringstream lines(read_file(options.access_log));
@@ -122,12 +125,16 @@ TEST(HttpFront, CountsWithoutGivingClientsNewSeries) {
   FakeBackend backend;
   ServingMetrics metrics;
   HttpFront front(backend, metrics, options_in(folder));
-  for (int i = 0; i < 33; ++i)
-    http_exchange(front.port(), http_get("/made-up-" + std::to_string(i)));
+  TestConnection connection(front.port());  // one: what it asked first is counted first
+  for (int i = 0; i < 33; ++i) {
+    connection.send(http_get("/made-up-" + std::to_string(i)));
+    connection.receive();
+  }
   metrics.stage_took(ServingStage::kScore, 0.002);
   metrics.batch_scored(3, 600);
   metrics.bank_looked_up(BankLookup::kMiss, 5);
-  const std::string text = body_of(http_exchange(front.port(), http_get("/metrics")));
+  connection.send(http_get("/metrics"));
+  const std::string text = body_of(connection.receive());
   const auto expect_line = [&](const std::string& line) {
     EXPECT_NE(text.find("\n" + line + "\n"), std::string::npos) << line << "\n" << text;
   };
