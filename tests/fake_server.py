@@ -17,8 +17,18 @@ class FakeServer:
             token_file = Path(self.folder.name) / "token"
             token_file.write_text(token)
             arguments.append(str(token_file))
-        self.process = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
+        self.arguments = arguments
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen(self.arguments, stdout=subprocess.PIPE, text=True)
         self.port = int(self.process.stdout.readline())
+
+    def restart(self):
+        """Starts a server that was killed again, on the same folder."""
+        self.process.wait(timeout=30)
+        self.process.stdout.close()
+        self.start()
 
     def __enter__(self):
         return self
