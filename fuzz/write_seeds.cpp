@@ -1,5 +1,6 @@
 // Writes a few small inputs for each fuzz target to start from.
-//   write_seeds FOLDER   makes FOLDER/jpeg, FOLDER/png, FOLDER/webp and FOLDER/tokenizer
+//   write_seeds FOLDER   makes FOLDER/jpeg, FOLDER/png, FOLDER/webp, FOLDER/tokenizer and
+//   FOLDER/rank_request
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -40,6 +41,20 @@ void write_seeds(const std::filesystem::path& folder) {
         "\xff\xfe broken \xe6\x97", "a\xcc\x81\xcc\x81 \xef\xbb\xbf\xe2\x80\x8b"})
     texts.emplace_back(text.begin(), text.end());
   write(folder / "tokenizer", texts);
+  std::vector<Bytes> bodies;
+  for (std::string body :
+       {R"({"user":42,"query":"q","request":"r","time_ms":5,"features":{"hour":"1","age":2.5},)"
+        R"("documents":["1",2,{"id":"9","texts":{"title":"t"},"features":{"price":3}}],)"
+        R"("history":{"long":[{"document":"5","time_ms":1,"action":"like"}]},)"
+        R"("deadline_ms":50,"top":2,"explain":true})",
+        R"({"query":"q","deadline_ms":5})", R"({"document":{"id":1,"texts":{"genres":"g"}}})",
+        R"({"events":[{"user":1,"document":"2","time_ms":3,"request":"r","query":"q",)"
+        R"("labels":{"click":1},"action":"like","features":{"hour":["1","2"]},"id":"e"}]})",
+        R"({"id":"i","inputs":[{"name":"documents","datatype":"BYTES","shape":[2],)"
+        R"("data":["1","2"]},{"name":"user","datatype":"BYTES","shape":[1],"data":["u"]}],)"
+        R"("outputs":[{"name":"flags"}]})"})
+    bodies.emplace_back(body.begin(), body.end());
+  write(folder / "rank_request", bodies);
 }
 
 }  // namespace

@@ -56,6 +56,20 @@ class CheckIncludes(unittest.TestCase):
         self.refuse("lemur/serving/x.cpp", '#include "lemur/data/ingest.h"',
                     "serving includes lemur/data/ingest.h, which is for ingest only")
 
+    def test_the_front_knows_what_is_asked_and_not_what_computes_it(self):
+        self.allow("lemur/http/x.cpp", '#include "lemur/serving/ranking_backend.h"', '#include "lemur/feedback/feedback_log.h"')
+        self.assertIn("of serving it may include", found("lemur/http/x.cpp", '#include "lemur/serving/predictor.h"')[0][1])
+        self.assertEqual(len(found("lemur/http/x.cpp", '#include "lemur/model/ranking_model.h"')), 1)
+        self.refuse("lemur/http/x.cpp", "#include <ATen/ATen.h>", "http includes ATen/ATen.h; it knows no tensors")
+
+    def test_the_libraries_of_http_have_one_user_each(self):
+        self.allow("lemur/http/http_server.cpp", "#include <microhttpd.h>")
+        self.allow("lemur/http/json_reader.h", "#include <simdjson.h>")
+        self.refuse("lemur/http/http_api.cpp", "#include <microhttpd.h>",
+                    "microhttpd.h is included; only lemur/http/http_server.cpp may")
+        self.refuse("lemur/http/rank_json.cpp", "#include <simdjson.h>",
+                    "simdjson.h is included; only lemur/http/json_reader.h may")
+
     def test_duckdb_has_two_users(self):
         self.allow("lemur/data/database.cpp", '#include "duckdb.h"')
         self.allow("lemur/data/parquet_writer.cpp", "#include <duckdb.h>")

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Runs the unit tests under ASan and UBSan, and those of loader, bank, queue and checkpoints under TSan.
+# Runs the unit tests under ASan and UBSan, and those of loader, bank, queue, checkpoints, server and event log under TSan; hostile requests under both.
 #   scripts/sanitize.sh [asan|tsan]   one of the two; default both
 set -euo pipefail
 cd "$(dirname "$0")/.."
-every_test=(base_test text_test data_test synth_test kernels_test tables_test nn_test model_test eval_test train_test crossing_test)
-threaded_tests=(base_test data_test tables_test crossing_test)
-threaded="BoundedQueue*:BatchLoader*:MemoryBank*:Folder*:RunFolder*:ImageIngest*:Training.Interrupted*:Training.Skips*:Database*"
+every_test=(base_test text_test data_test synth_test kernels_test tables_test nn_test model_test eval_test train_test crossing_test feedback_test http_test)
+threaded_tests=(base_test data_test tables_test crossing_test feedback_test http_test)
+threaded="BoundedQueue*:BatchLoader*:MemoryBank*:Folder*:RunFolder*:ImageIngest*:Training.Interrupted*:Training.Skips*:Database*:HttpServer*:HttpFront*:FeedbackLog*-FeedbackLog.*AfterKills"  # TSan starts no threads after a fork
 which=${1:-both}
 
 build() {  # preset, test programs
@@ -14,19 +14,21 @@ build() {  # preset, test programs
 }
 
 if [ "$which" != tsan ]; then
-  build asan "${every_test[@]}"
+  build asan "${every_test[@]}" serve_fake
   export ASAN_OPTIONS=detect_odr_violation=0:detect_leaks=1 LSAN_OPTIONS=suppressions=tests/lsan.supp UBSAN_OPTIONS=print_stacktrace=1
   for test in "${every_test[@]}"; do
     echo "asan: $test"
     "build-asan/$test" --gtest_brief=1
   done
+  python3 -B tests/hostile_http.py --server build-asan/serve_fake
 fi
 if [ "$which" != asan ]; then
-  build tsan "${threaded_tests[@]}"
+  build tsan "${threaded_tests[@]}" serve_fake
   export TSAN_OPTIONS=suppressions=tests/tsan.supp:ignore_noninstrumented_modules=1
   for test in "${threaded_tests[@]}"; do
     echo "tsan: $test"
     OMP_NUM_THREADS=1 "build-tsan/$test" --gtest_brief=1 --gtest_filter="$threaded"
   done
+  python3 -B tests/hostile_http.py --server build-tsan/serve_fake
 fi
 echo "sanitizers: clean"

@@ -110,7 +110,7 @@ TEST(FeedbackLog, CutsATornEndAndKeepsWhatWasCut) {
     whole = read_file(file);
   }
   const size_t first = whole.find('\n') + 1;
-  for (size_t size = first + 1; size < whole.size(); ++size) {
+  for (size_t size = first + 1; size < whole.size(); size += 7) {
     std::ofstream(file, std::ios::binary | std::ios::trunc) << whole.substr(0, size);
     FeedbackLog log({.folder = folder.path()});
     EXPECT_EQ(log.recovery().cut_bytes, size - first);

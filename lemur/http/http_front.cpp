@@ -1,6 +1,7 @@
 #include "lemur/http/http_front.h"
 
 #include "lemur/http/access_log.h"
+#include "lemur/http/bearer_token.h"
 #include "lemur/http/http_api.h"
 
 namespace lemur {

@@ -15,7 +15,7 @@
 #include <unordered_set>
 
 #include "lemur/base/error.h"
-#include "lemur/base/folder.h"
+#include "lemur/http/bearer_token.h"
 #include "lemur/http/connection_watch.h"
 #include "lemur/http/listen_address.h"
 
@@ -23,10 +23,6 @@ namespace lemur {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-bool is_visible_ascii(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; });
-}
 
 /// A request from its first line to the end of its answer.
 struct Exchange {
@@ -289,18 +285,19 @@ bool HttpServer::Impl::is_permitted(const Exchange& exchange, MHD_Connection* co
 MHD_Result HttpServer::Impl::handle(const ExchangePointer& exchange, MHD_Connection* connection) {
   exchange->is_handled = true;
   if (!exchange->watched->let_be()) return MHD_NO;
-  const std::string id = exchange->request.id;
-  const std::string method = exchange->request.method;
-  Responder responder(id, [exchange](HttpAnswer answer) { exchange->deliver(std::move(answer)); });
-  try {
-    HttpRequest request = std::move(exchange->request);
-    exchange->request.id = id;
-    exchange->request.method = method;
-    handler(std::move(request), responder);
-  } catch (const std::exception&) {
-    responder(error_answer(500, "internal", "the request could not be handled", id));
+  HttpRequest request = std::move(exchange->request);
+  exchange->request.id = request.id;  // both are logged at the end
+  exchange->request.method = request.method;
+  {
+    const Responder responder(
+        request.id, [exchange](HttpAnswer answer) { exchange->deliver(std::move(answer)); });
+    try {
+      handler(std::move(request), responder);
+    } catch (const std::exception&) {
+      responder(
+          error_answer(500, "internal", "the request could not be handled", exchange->request.id));
+    }
   }
-  responder = Responder(id, [](HttpAnswer) {});
   std::unique_lock lock(exchange->mutex);
   if (!exchange->answer) {
     exchange->is_suspended = true;
@@ -388,29 +385,5 @@ HttpServer::~HttpServer() { drain(std::chrono::milliseconds(0)); }
 uint16_t HttpServer::port() const { return impl_->port; }
 
 void HttpServer::drain(std::chrono::milliseconds limit) { impl_->drain(limit); }
-
-std::string read_token_file(const std::string& path) {
-  std::string text;
-  try {
-    text = read_file(path);
-  } catch (const DataError& error) {
-    throw InvalidArgument(error.what());
-  }
-  constexpr const char* kSpace = " \t\r\n";
-  const size_t begin = text.find_first_not_of(kSpace);
-  const size_t end = text.find_last_not_of(kSpace);
-  const std::string token = begin == std::string::npos ? "" : text.substr(begin, end - begin + 1);
-  if (token.size() < 16 || token.size() > 1024 || !is_visible_ascii(token))
-    fail<InvalidArgument>("http", "{}: a token has 16 to 1024 visible ASCII characters", path);
-  return token;
-}
-
-bool tokens_equal(std::string_view given, std::string_view secret) {
-  size_t difference = given.size() ^ secret.size();
-  for (size_t i = 0; i < given.size(); ++i)
-    difference |= static_cast<unsigned char>(given[i]) ^
-                  static_cast<unsigned char>(secret.empty() ? 0 : secret[i % secret.size()]);
-  return difference == 0;
-}
 
 }  // namespace lemur

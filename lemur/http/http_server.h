@@ -41,7 +41,7 @@ class HttpServer {
  public:
   /// Called on a server's thread with each whole request; must not block for long. What it throws
   /// becomes 500.
-  using Handler = std::function<void(HttpRequest, Responder)>;
+  using Handler = std::function<void(HttpRequest, const Responder&)>;
 
   /// Throws InvalidArgument for a wrong address, or one beyond loopback without a token; DataError
   /// when the address cannot be bound.
@@ -62,12 +62,5 @@ class HttpServer {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
-
-/// Reads a bearer token: the file's text without white space around it. Throws InvalidArgument
-/// unless it has 16 to 1024 visible ASCII characters.
-std::string read_token_file(const std::string& path);
-
-/// Compares in a time that depends on `given` only.
-bool tokens_equal(std::string_view given, std::string_view secret);
 
 }  // namespace lemur

@@ -4,7 +4,6 @@
 #include <mutex>
 #include <thread>
 
-#include "lemur/base/folder.h"
 #include "lemur/base/testing.h"
 #include "lemur/http/http_testing.h"
 
@@ -91,7 +90,7 @@ TEST(HttpServer, RefusesBodiesThatAreTooLargeBeforeReadingThem) {
   EXPECT_EQ(status_of(http_exchange(
                 server.port(),
                 "POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 99999999999999999999999\r\n\r\n")),
-            400);  // the library's own answer: no such number
+            413);
   EXPECT_EQ(status_of(http_exchange(server.port(),
                                     "POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: "
                                     "chunked\r\n\r\n21\r\n" +
@@ -230,19 +229,21 @@ TEST(HttpServer, EndsAtTheLimitWithoutTheAnswer) {
   held.front()(HttpAnswer{.body = "too late"});
 }
 
-TEST(HttpServer, ReadsTokensFromFiles) {
-  TemporaryFolder folder;
-  const std::string path = folder.path() / "token";
-  write_file_atomically(path, " 0123456789abcdef\n");
-  EXPECT_EQ(read_token_file(path), "0123456789abcdef");
-  for (const char* wrong : {"", "short", "0123456789 abcdef", "0123456789abcde\xc3\xa9"}) {
-    write_file_atomically(path, wrong);
-    expect_error<InvalidArgument>([&] { read_token_file(path); }, "16 to 1024 visible");
-  }
-  expect_error<InvalidArgument>([&] { read_token_file(path + "-gone"); }, "-gone");
-  EXPECT_TRUE(tokens_equal("abc", "abc"));
-  EXPECT_FALSE(tokens_equal("abcabc", "abc"));
-  EXPECT_FALSE(tokens_equal("", "abc"));
+TEST(HttpServer, CutsClientsThatDoNotReadTheirAnswer) {
+  HttpServerOptions options = free_port();
+  options.write_limit = milliseconds(200);
+  std::atomic<int> completed = 0;
+  options.completed = [&](const HttpRecord&) { ++completed; };
+  HttpServer server(options, [](const HttpRequest&, const Responder& responder) {
+    responder(HttpAnswer{.body = std::string(64 << 20, 'a')});
+  });
+  TestConnection connection(server.port());
+  connection.send(http_get("/"));
+  const auto begin = std::chrono::steady_clock::now();
+  while (completed == 0 && std::chrono::steady_clock::now() - begin < std::chrono::seconds(10))
+    std::this_thread::sleep_for(milliseconds(10));
+  EXPECT_EQ(completed, 1);
+  EXPECT_LT(connection.receive().size(), size_t{64} << 20);
 }
 
 }  // namespace

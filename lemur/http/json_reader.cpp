@@ -11,7 +11,7 @@
 namespace lemur {
 namespace {
 
-constexpr size_t kMaxDepth = 16, kMaxIdBytes = 256, kMaxShownKey = 64;
+constexpr size_t kMaxDepth = 16, kMaxIdBytes = 256, kMaxShownKey = 64, kMaxKeptBytes = 1 << 20;
 
 /// Returns what an error may show of a client's key.
 std::string_view shown(std::string_view key) {
@@ -62,6 +62,9 @@ void refuse_meaning(const JsonPath& path, const std::string& message) {
 
 simdjson::dom::element parse_json(std::string& body) {
   thread_local simdjson::dom::parser parser;
+  // A parser keeps many times the size of its largest body: not for longer than that body.
+  if (parser.capacity() > kMaxKeptBytes && body.size() < kMaxKeptBytes)
+    parser = simdjson::dom::parser();
   if (parser.max_depth() != kMaxDepth && parser.allocate(4096, kMaxDepth) != simdjson::SUCCESS)
     throw std::bad_alloc();
   body.reserve(body.size() + simdjson::SIMDJSON_PADDING);

@@ -242,6 +242,7 @@ ParsedRank parse_rank(std::string& body, const RankSchema& schema, const Request
                "deadline_ms", "top", "explain"},
               visit);
   if (!has_documents) refuse_value(path["documents"], "the documents to rank are missing");
+  if (request.documents.empty()) refuse_meaning(path["documents"], "there are no documents");
   request.deadline = deadline_in(deadline_ms);
   return parsed;
 }
