@@ -25,6 +25,9 @@ void bench_loader(Report& report);
 /// The step's cost against the sizes of the workload.
 void bench_scaling(Report& report);
 
+/// Ranking requests, one at a time, in float32 and in 8 bits.
+void bench_serving(Report& report);
+
 /// What bench/pytorch/compare.py asks for.
 struct PeerOptions {
   std::string folder;  ///< where weights and batches go

@@ -22,6 +22,7 @@ constexpr Bench kBenches[] = {
     {"bank", "look-ups in the memory bank and the embedding tables", bench_bank},
     {"loader", "batches from a store", bench_loader},
     {"ingest", "simulation, ingest, image decoder, tokenizer", bench_ingest},
+    {"serving", "ranking requests, one at a time, in float32 and in 8 bits", bench_serving},
     {"scaling", "a step's cost against batch, texts, histories, vocabulary, bank and tables",
      bench_scaling}};
 
