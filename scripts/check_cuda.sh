@@ -34,6 +34,6 @@ touch "$scratch/include/c10/cuda/impl/cuda_cmake_macros.h"
 export nvcc scratch
 export -f kernel glue check
 kernels=$(git ls-files -co --exclude-standard -- '*.cu')
-printf '%s\n' $kernels lemur/kernels/device_cuda.cpp lemur/kernels/flash_attention.cpp |
+printf '%s\n' $kernels lemur/kernels/device_cuda.cpp lemur/kernels/flash_attention.cpp lemur/model/encoder_graphs.cpp |
   xargs -r -P "$(nproc)" -I {} bash -c 'check {}' || exit 1
 echo "check_cuda: $(wc -w <<<"$kernels") files of kernels compile for sm_80 and sm_90; the files around them are well-formed"

@@ -3,7 +3,7 @@
 #   scripts/sanitize.sh [asan|tsan]   one of the two; default both
 set -euo pipefail
 cd "$(dirname "$0")/.."
-every_test=(base_test text_test data_test synth_test kernels_test tables_test nn_test model_test eval_test train_test crossing_test)
+every_test=(base_test text_test data_test synth_test kernels_test tables_test nn_test model_test eval_test train_test crossing_test device_path_test)
 threaded_tests=(base_test data_test tables_test crossing_test)
 threaded="BoundedQueue*:BatchLoader*:MemoryBank*:Folder*:RunFolder*:ImageIngest*:Training.Interrupted*:Training.Skips*:Database*"
 which=${1:-both}

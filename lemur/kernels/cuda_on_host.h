@@ -141,8 +141,15 @@ class Block {
   unsigned int running_ = 0;
 };
 
+/// How often a kernel was launched.
+inline int64_t& num_launches() {
+  static int64_t count = 0;
+  return count;
+}
+
 /// Runs the kernel's blocks in order. A thread of one dimension is enough for this project.
 inline void launch(int64_t blocks, int threads, const std::function<void()>& body) {
+  ++num_launches();
   gridDim.x = static_cast<unsigned int>(blocks);
   blockDim.x = static_cast<unsigned int>(threads);
   for (int64_t block = 0; block < blocks; ++block) {

@@ -10,6 +10,8 @@
 namespace lemur {
 namespace {
 
+thread_local bool active = false;
+
 /// LibTorch 2.4 asks for the device; before, autocast was CUDA's.
 void set_autocast(bool on) {
 #if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 4)
@@ -38,6 +40,7 @@ torch::Device device_named(const std::string& name) {
 
 Bfloat16Scope::Bfloat16Scope(bool on) : on_(on) {
   if (!on_) return;
+  active = true;
   set_autocast(true);
   at::autocast::increment_nesting();
 }
@@ -47,7 +50,10 @@ Bfloat16Scope::~Bfloat16Scope() {
   at::autocast::decrement_nesting();
   at::autocast::clear_cache();  // weights in bfloat16, which a step changes
   set_autocast(false);
+  active = false;
 }
+
+bool Bfloat16Scope::is_active() { return active; }
 
 void cuda::launch_failed(const char* kernel, const char* message) {
   fail<Error>("cuda", "{} did not start: {}", kernel, message);

@@ -8,6 +8,9 @@ namespace lemur {
 /// Whether the CUDA kernels are part of this build.
 bool built_with_cuda();
 
+/// Whether what lies on `device` is computed by CUDA's launchers.
+bool takes_launchers(torch::Device device);
+
 /// Returns the device that the options name, "cpu" or "cuda". Throws InvalidArgument where this
 /// build or machine lacks it.
 torch::Device device_named(const std::string& name);
@@ -24,6 +27,9 @@ class Bfloat16Scope {
   ~Bfloat16Scope();
   Bfloat16Scope(const Bfloat16Scope&) = delete;
   Bfloat16Scope& operator=(const Bfloat16Scope&) = delete;
+
+  /// Whether the calling thread is inside of one that is on.
+  static bool is_active();
 
  private:
   bool on_;

@@ -7,6 +7,8 @@ namespace lemur {
 
 bool built_with_cuda() { return true; }
 
+bool takes_launchers(torch::Device device) { return device.is_cuda(); }
+
 void* stream_of(const torch::Tensor& x) {
   return x.is_cuda() ? c10::cuda::getCurrentCUDAStream(x.get_device()).stream() : nullptr;
 }

@@ -112,14 +112,14 @@ Tensor kernel_row(const Tensor& x) { return x.to(torch::kFloat32).contiguous(); 
 }  // namespace
 
 Tensor bias_gelu(const Tensor& x, const Tensor& bias) {
-  if (x.is_cuda()) return bias_gelu_on_device(x, bias);
+  if (takes_launchers(x.device())) return bias_gelu_on_device(x, bias);
   check("bias_gelu", x, bias);
   return torch::gelu(x + bias.to(x.dtype()));
 }
 
 std::pair<Tensor, Tensor> add_normalize(const Tensor& x, const Tensor& residual, const Tensor& gain,
                                         const Tensor& bias) {
-  if (x.is_cuda()) return add_normalize_on_device(x, residual, gain, bias);
+  if (takes_launchers(x.device())) return add_normalize_on_device(x, residual, gain, bias);
   check("add_normalize", x, gain);
   const Tensor sum = x + residual;
   return {sum, torch::layer_norm(sum, {sum.size(1)}, gain, bias, kLayerNormEpsilon)};

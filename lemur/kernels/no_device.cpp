@@ -5,6 +5,8 @@ namespace lemur {
 
 bool built_with_cuda() { return false; }
 
+bool takes_launchers(torch::Device) { return false; }
+
 void* stream_of(const torch::Tensor&) { return nullptr; }
 
 }  // namespace lemur

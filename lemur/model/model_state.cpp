@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include "lemur/base/error.h"
+#include "lemur/kernels/device.h"
 #include "lemur/model/tensor_file.h"
 
 namespace lemur {
@@ -44,6 +45,12 @@ ModelState::ModelState(const Options& options, const StoreSchema& schema,
       tables(schema, static_cast<uint64_t>(options.train.seed)) {
   if (options.bank.enabled && model->has_content())
     bank = std::make_unique<MemoryBank>(model->representation_width());
+}
+
+void ModelState::move_to(const std::string& device) {
+  const torch::Device there = device_named(device);
+  model->to(there);
+  model->compute_in_bfloat16(there.is_cuda() && options.train.bf16);
 }
 
 void ModelState::save(const FolderWriter& folder) const {

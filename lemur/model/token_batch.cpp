@@ -84,6 +84,15 @@ int64_t max_document_length(const StoreSchema& schema, int64_t patch_pixels) {
   return length;
 }
 
+TokenBatch TokenBatch::on(torch::Device device) const {
+  const auto moved = [&](const torch::Tensor& x) { return x.defined() ? x.to(device) : x; };
+  return {moved(tokens),
+          moved(positions),
+          moved(types),
+          offsets,
+          {moved(patches.values), moved(patches.rows)}};
+}
+
 TokenBatch pack_documents(const SampleStore& store, std::span<const uint32_t> documents,
                           const DocumentPacking& packing) {
   const StoreSchema& schema = store.schema();
