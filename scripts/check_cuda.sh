@@ -12,7 +12,7 @@ trap 'rm -rf "$scratch"' EXIT
 
 # device code
 kernel() {
-  "$nvcc" -std=c++20 -O2 -I. -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,code=sm_90 \
+  "$nvcc" -std=c++17 -O2 -I. -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,code=sm_90 \
     -Werror all-warnings -c "$1" -o "$scratch/$(basename "$1").o"
 }
 
