@@ -8,6 +8,7 @@ import csv
 import hashlib
 import json
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -147,6 +148,12 @@ def main():
         check_export(work / "exported", width=32)
         run(*export, code=2)  # nothing is overwritten
         run(lemur, "ingest", "--config", world / "nothing.toml", "--store", store, code=2)
+        eighth = json.loads(run(*evaluate, "--json", "--int8").stdout)
+        assert abs(eighth["auc"] - metrics["auc"]) < 0.002, (eighth["auc"], metrics["auc"])
+        for flags in ([], ["--int8"]):
+            answered = run(lemur, "serve", "--run", work / "whole", "--store", store, "--check", *flags).stdout
+            assert re.match(r"step-\d+ answers \d+ logged requests", answered), answered
+        run(lemur, "serve", "--run", work / "whole", "--store", store, "--listen", "0.0.0.0:0", code=2)  # no token
         print(f"raw files to predictions: {rows} test rows, AUC {metrics['auc']:.4f}, training {seconds:.0f} s")
 
         check_bench(lemur)

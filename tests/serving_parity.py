@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Scores over HTTP equal those of `evaluate --predictions`, for every impression of a split, whatever they are batched with.
 
-    tests/serving_parity.py --run RUN --store STORE --events FILE.csv [--split test] [--limit N] [--features NAME ...]
+    tests/serving_parity.py --events FILE.csv (--run RUN --store STORE | --config FILE) [--split test] [--limit N] [--features NAME ...]
 
-EVENTS is the CSV that the store was made of: it has the time of each row, the query and the columns of --features. Prints the largest difference.
+EVENTS is the CSV that the store was made of: it has the time of each row, the query and the columns of --features. With --config a run of a few
+steps is made first. Prints the largest difference.
 """
 
 import argparse
@@ -68,8 +69,10 @@ def make_requests(rows, events, arguments):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", default="build/lemur")
-    parser.add_argument("--run", required=True)
-    parser.add_argument("--store", required=True)
+    parser.add_argument("--run")
+    parser.add_argument("--store")
+    parser.add_argument("--config")
+    parser.add_argument("--steps", type=int, default=40, help="of the run that --config makes")
     parser.add_argument("--events", required=True)
     parser.add_argument("--time", default="time_ms", help="column of the time in milliseconds")
     parser.add_argument("--split", default="test")
@@ -77,17 +80,31 @@ def main():
     parser.add_argument("--limit", type=int, default=0, help="impressions that are compared; 0: all")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        predictions = Path(folder) / "predictions.csv"
-        command = [arguments.program, "evaluate", "--run", arguments.run, "--store", arguments.store, "--split", arguments.split, "--predictions", predictions]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        with open(predictions, newline="") as file:
-            rows = list(csv.DictReader(file))
+        check(arguments, Path(folder))
+
+
+def make_run(arguments, folder):
+    run, store = folder / "run", folder / "store"
+    ingest = ["ingest", "--config", arguments.config, "--store", store]
+    train = ["train", "--config", arguments.config, "--store", store, "--run", run, "--set", f"train.max_steps={arguments.steps}", "train.evaluate_every=0"]
+    for command in (ingest, train):
+        subprocess.run([arguments.program, *command], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return run, store
+
+
+def check(arguments, folder):
+    run, store = make_run(arguments, folder) if arguments.config else (arguments.run, arguments.store)
+    predictions = folder / "predictions.csv"
+    command = [arguments.program, "evaluate", "--run", run, "--store", store, "--split", arguments.split, "--predictions", predictions]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with open(predictions, newline="") as file:
+        rows = list(csv.DictReader(file))
     if arguments.limit:
         rows = rows[: arguments.limit]
     with open(arguments.events, newline="") as file:
         events = list(csv.DictReader(file))
     alone, among = make_requests(rows, events, arguments)
-    with Server(arguments.program, arguments.run, arguments.store, "--access-log", "", "--without-feedback") as server:
+    with Server(arguments.program, run, store, "--access-log", "", "--without-feedback") as server:
         worst = compare(rows, alone, server.port, 1, "one request at a time")
         worst = max(worst, compare(rows, among, server.port, 16, "16 clients, among other candidates"))
     assert worst <= 1e-5, worst

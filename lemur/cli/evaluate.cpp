@@ -17,7 +17,7 @@ namespace {
 
 struct Arguments {
   std::string run, store, split = "test", predictions, checkpoint = "best", device;
-  bool json = false;
+  bool json = false, int8 = false;
 };
 
 void write_predictions(const std::string& file, const SampleStore& store,
@@ -80,7 +80,11 @@ void run_evaluate(const Arguments& arguments) {
                           : static_cast<int>(std::thread::hardware_concurrency()));
   ModelState state(options, folder.schema(), folder.special_tokens());
   state.load(checkpoint);
-  state.move_to(arguments.device.empty() ? options.train.device : arguments.device);
+  const std::string device = arguments.device.empty() ? options.train.device : arguments.device;
+  if (arguments.int8 && device != "cpu")
+    fail<InvalidArgument>("evaluate", "--int8 is for the cpu; the device is '{}'", device);
+  state.move_to(device);
+  if (arguments.int8) state.use_int8();
 
   Evaluator evaluator(store, state, options.train.evaluate_batch_size);
   Progress progress({.title = "evaluate", .total = static_cast<int64_t>(split.end - split.begin)});
@@ -98,7 +102,7 @@ void run_evaluate(const Arguments& arguments) {
   if (evaluation.cold_rows) result["cold_rows"] = *evaluation.cold_rows;
   result["calibration_bins"] = evaluation.metrics.calibration_to_json();
   result["slices"] = evaluator.slices(arguments.split, evaluation);
-  keep_result(folder.path(), result);
+  if (!arguments.int8) keep_result(folder.path(), result);
   if (arguments.json) {
     fmt::print("{}\n", result.dump());
   } else {
@@ -121,6 +125,8 @@ void add_evaluate(CLI::App& app) {
   command->add_option("--device", arguments->device,
                       "cpu or cuda; default: the run's train.device");
   command->add_flag("--json", arguments->json, "Print one JSON object");
+  command->add_flag("--int8", arguments->int8,
+                    "Linear layers of ranker and decoders in 8 bits, as lemur serve --int8");
   command->add_option("--predictions", arguments->predictions,
                       "Write row,request,user,document,label,weight,score to this CSV");
   command->footer("Example: lemur evaluate --run run --store store --split test --json");

@@ -112,6 +112,9 @@ Tensor Int8Weights::product(const Tensor& x, const Tensor& bias) const {
     fail<InvalidArgument>(kWhere, "x [{}] of {} for weights [{}, {}, {}]",
                           fmt::join(x.sizes(), ", "), toString(x.scalar_type()), impl.tokens,
                           impl.n, impl.k);
+  if (bias.defined() && bias.numel() != impl.tokens * impl.n)
+    fail<InvalidArgument>(kWhere, "a bias [{}] for weights [{}, {}, {}]",
+                          fmt::join(bias.sizes(), ", "), impl.tokens, impl.n, impl.k);
   const int64_t rows = x.size(-2), padded = (rows + kRowStep - 1) / kRowStep * kRowStep;
   Tensor y = torch::empty({impl.tokens, rows, impl.n});
   if (y.numel() == 0) return is_batched ? y : y.squeeze(0);

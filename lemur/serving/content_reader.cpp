@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <chrono>
 #include <limits>
 
 #include "lemur/base/hash.h"
@@ -99,6 +100,7 @@ torch::Tensor ContentReader::documents(Snapshot& snapshot, std::span<ContentSubj
 
 void ContentReader::encode(Snapshot& snapshot, std::span<ContentSubject> subjects,
                            std::span<const Missing> missing, torch::Tensor& vectors) {
+  const auto begin = std::chrono::steady_clock::now();
   std::vector<DocumentContent> contents;
   for (const Missing& one : missing) contents.push_back(content_of(subjects[one.subject]));
   const torch::Tensor encoded = snapshot.state.model
@@ -114,6 +116,9 @@ void ContentReader::encode(Snapshot& snapshot, std::span<ContentSubject> subject
     if (snapshot.documents.find(missing[i].key).empty())
       snapshot.documents.add(missing[i].key, vector);
   }
+  observer_.stage_took(
+      ServingStage::kEncode,
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
 }
 
 void ContentReader::add_to_cache(Snapshot& snapshot, std::span<const uint32_t> documents) {

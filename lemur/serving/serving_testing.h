@@ -1,7 +1,7 @@
 // A store and a run with untrained models, for tests of serving.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <filesystem>
 #include <memory>
