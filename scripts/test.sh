@@ -9,6 +9,7 @@ ctest --test-dir build --output-on-failure
 tests/end_to_end.py
 tests/report_browser.py
 tests/serve_browser.py
+tests/examples.py
 bench/pytorch/compare.py --rounds 1 --batch 32 --only padded dedup dedup-20
 if [ "${1:-}" = --long ]; then
   scripts/fuzz.sh 120

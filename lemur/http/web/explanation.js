@@ -43,7 +43,8 @@ function show_explanation(parts, ranked, facts, has_query) {
       has_query                          ? "the model compares none" :
                                            "there is no query";
   const similarity = element(
-      "div", {}, element("h3", {}, "Cosine with the query"), element("p", {}, cosine),
+      "div", {}, element("h3", {}, "Cosine with the query"),
+      element("p", {className: "cosine"}, cosine),
       element("h3", {className: "below"}, "Nearest documents of the history"),
       ...(nearest.length > 0 ? neighbours(nearest) : [element("p", {className: "note"}, "none")]));
   const change = element(

@@ -14,7 +14,8 @@ function element(tag, attributes, ...children) {
 
 const is_number = (value) => typeof value === "number" && Number.isFinite(value);
 
-const fixed = (value, digits) => (is_number(value) ? value.toFixed(digits) : "–");
+const fixed = (value, digits) =>
+    (is_number(value) ? value.toFixed(digits).replace("-", "\u2212") : "–");
 
 // "+0.12", with a true minus sign.
 const signed = (value, digits) => (value < 0 ? "\u2212" : "+") + fixed(Math.abs(value), digits);

@@ -17,7 +17,7 @@ const buttons = () => [...document.querySelectorAll(".result")];
 async function open_result(button, parts, ranked) {
   button.setAttribute("aria-expanded", "true");
   parts.hidden = false;
-  if (parts.childElementCount > 0) return;
+  if (parts.querySelector("h3") !== null) return;
   parts.replaceChildren(element("p", {className: "note"}, "Taking the score apart …"));
   try {
     const request = {...shown.request, documents: [ranked.id], explain: true};
