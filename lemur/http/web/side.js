@@ -15,7 +15,7 @@ function show_answer(answer, took) {
   if (times.length > kKeptTimes) times.shift();
   const {queue, prepare, score, total} = answer.timings_ms;
   fill_list(place("answer"), [
-    ["documents", String(answer.documents.length)], ["here to here", milliseconds(took)],
+    ["documents", String(answer.documents.length)], ["round trip", milliseconds(took)],
     ["in the server", milliseconds(total)], ["· waiting", milliseconds(queue)],
     ["· preparing", milliseconds(prepare)], ["· scoring", milliseconds(score)],
     [`p50 of ${times.length}`, milliseconds(quantile(0.5))],

@@ -66,6 +66,7 @@ function show_suggestions() {
   });
   if (tries.length > 0) tries.unshift(element("span", {className: "note"}, "Asked lately:"));
   place("suggestions").replaceChildren(...tries);
+  fill_list(place("answer"), [["documents", "none yet"]]);
 }
 
 // Asks for what the page begins with: again once there is a token.
