@@ -25,6 +25,13 @@ void bench_loader(Report& report);
 /// The step's cost against the sizes of the workload.
 void bench_scaling(Report& report);
 
+/// Ranking requests, one at a time, in float32 and in 8 bits.
+void bench_serving(Report& report);
+
+/// A training step at the paper's scale on a GPU, and the share of its bfloat16 peak. Throws
+/// DataError where there is none.
+void bench_gpu(Report& report);
+
 /// What bench/pytorch/compare.py asks for.
 struct PeerOptions {
   std::string folder;  ///< where weights and batches go

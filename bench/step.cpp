@@ -54,36 +54,6 @@ struct TimedStep {
   }
 };
 
-/// FLOPs of a step that no implementation can leave out: encoders, RankMixer, and each sample's
-/// own history in cosines and decoder; forward and backward.
-double useful_flops(const TimedStep& step, const StepWorkload& workload) {
-  const ModelOptions& model = step.bench->options().model;
-  const auto d = static_cast<double>(model.encoder_width),
-             r = static_cast<double>(model.representation_width),
-             width = static_cast<double>(model.token_width),
-             batch = static_cast<double>(workload.batch);
-  auto encoder = [&](double count, double rows, double layers) {
-    const double length = rows / std::max(count, 1.0);
-    return (layers - 1) * rows * (24 * d * d + 4 * d * length) + rows * (4 * d * d + 4 * d) +
-           count * 20 * d * d;
-  };
-  double texts = 0, tokens = 0;  // of a batch's queries
-  for (const Batch& each : step.bench->batches()) {
-    texts += static_cast<double>(each.queries.size());
-    for (uint32_t query : each.queries)
-      tokens += 2 + static_cast<double>(step.bench->store().query_tokens()[query].size());
-  }
-  const auto batches = static_cast<double>(step.bench->batches().size());
-  const double queries = encoder(texts / batches, tokens / batches, 2);
-  const double ranker = batch * static_cast<double>(model.tokens * model.ranker_layers) * 4 *
-                        width * width * static_cast<double>(model.ranker_ffn_factor);
-  const double history = batch * static_cast<double>(workload.history) * r *
-                         (2 + 4 * static_cast<double>(model.decoder_layers));
-  // The bank's rows are constants: nothing flows back into them.
-  return 3 * (encoder(step.mean(step.encoded), step.mean(step.tokens), 4) + queries + ranker) +
-         2 * history;
-}
-
 }  // namespace
 
 void bench_step(Report& report) {
@@ -100,10 +70,11 @@ void bench_step(Report& report) {
   for (size_t i = 0; i < steps.size(); ++i) {
     TimedStep& step = steps[i];
     step.run();  // to know how much there is to encode
-    variants.push_back({.name = step.name,
-                        .call = [&step] { step.run(); },
-                        .flops = useful_flops(step, workloads[i].second),
-                        .items = static_cast<double>(workloads[i].second.batch)});
+    variants.push_back(
+        {.name = step.name,
+         .call = [&step] { step.run(); },
+         .flops = step.bench->useful_flops(step.mean(step.encoded), step.mean(step.tokens)),
+         .items = static_cast<double>(workloads[i].second.batch)});
   }
   report.alternate("step", fmt::format("batch of {}", StepWorkload{}.batch), variants);
   for (const TimedStep& step : steps) step.report_parts(report);

@@ -129,6 +129,7 @@ Options options_of(const StepWorkload& workload) {
   options.bank.forward = options.bank.backward = workload.share;
   options.train.batch_size = workload.batch;
   options.train.clip_norm = 0;
+  if (workload.configure) workload.configure(options);
   return options;
 }
 
@@ -140,14 +141,18 @@ StepBench::StepBench(const StepWorkload& workload) : workload_(workload) {
   const Options options = options_of(workload);
   state_ = std::make_unique<ModelState>(options, store_->schema(),
                                         SpecialTokens::load(store_->vocabulary_path()));
+  state_->move_to(options.train.device);
   optimizer_ = std::make_unique<DenseOptimizer>(
       *state_->model, AdamWOptions{.weight_decay = options.train.weight_decay},
       [&](const std::string& name) { return learning_rate_of(options.train, name); });
-  DocumentBank bank(*store_, *state_->bank);
-  std::vector<uint32_t> documents(static_cast<size_t>(workload.documents));
-  std::iota(documents.begin(), documents.end(), 0);
-  torch::manual_seed(1);
-  bank.write(documents, torch::randn({workload.documents, options.model.representation_width}), 0);
+  if (state_->bank) {
+    DocumentBank bank(*store_, *state_->bank);
+    std::vector<uint32_t> documents(static_cast<size_t>(workload.documents));
+    std::iota(documents.begin(), documents.end(), 0);
+    torch::manual_seed(1);
+    bank.write(documents, torch::randn({workload.documents, options.model.representation_width}),
+               0);
+  }
   train_step_ = std::make_unique<TrainStep>(*store_, *state_, *optimizer_);
   BatchLoader loader(*store_, {.batch_size = workload.batch});
   while (auto batch = loader.next()) {
@@ -163,10 +168,41 @@ StepMetrics StepBench::step() {
   return train_step_->run(batch, steps_, 1);
 }
 
+double StepBench::useful_flops(double encoded, double tokens) const {
+  const ModelOptions& model = options().model;
+  const auto d = static_cast<double>(model.encoder_width),
+             width = static_cast<double>(model.token_width),
+             batch = static_cast<double>(workload_.batch);
+  auto encoder = [&](double count, double rows, double layers) {
+    const double length = rows / std::max(count, 1.0);
+    return (layers - 1) * rows * (24 * d * d + 4 * d * length) + rows * (4 * d * d + 4 * d) +
+           count * 20 * d * d;
+  };
+  const double ranker = batch * static_cast<double>(model.tokens * model.ranker_layers) * 4 *
+                        width * width * static_cast<double>(model.ranker_ffn_factor);
+  const auto history = [&](double row, double products) {
+    return batch * static_cast<double>(workload_.history) * row * products;
+  };
+  const double per_layer = 4 * static_cast<double>(model.decoder_layers);
+  const double id_width = model.id_history ? static_cast<double>(FeatureOptions().width) : 0;
+  double flops = 3 * (ranker + history(id_width, per_layer));
+  if (!model.content) return flops;
+  double texts = 0, query_tokens = 0;  // of all batches' queries
+  for (const Batch& each : batches_) {
+    texts += static_cast<double>(each.queries.size());
+    for (uint32_t query : each.queries)
+      query_tokens += 2 + static_cast<double>(store_->query_tokens()[query].size());
+  }
+  const auto batches = static_cast<double>(batches_.size());
+  flops += 3 * (encoder(encoded, tokens, 4) + encoder(texts / batches, query_tokens / batches, 2));
+  // The bank's rows are constants: nothing flows back into them.
+  return flops + 2 * history(static_cast<double>(model.representation_width), 2 + per_layer);
+}
+
 int64_t StepBench::model_bytes() const {
   constexpr int64_t kCopies = 4;  // weights, gradients, two moments
   return kCopies * 4 * optimizer_->num_parameters() + state_->tables.size_bytes() +
-         state_->bank->size_bytes();
+         (state_->bank ? state_->bank->size_bytes() : 0);
 }
 
 }  // namespace lemur

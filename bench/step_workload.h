@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 
 #include "lemur/base/testing.h"
@@ -21,9 +22,10 @@ struct StepWorkload {
   int64_t history = 1000;      ///< documents of each sample's history
   double document_length = 1;  ///< factor on the lengths of the texts
   int64_t vocabulary = 30000;
-  int64_t documents = 20000;  ///< all of them in the bank
-  int64_t users = 1000;       ///< each with a history of its own
-  double share = 1;           ///< p = q
+  int64_t documents = 20000;                     ///< all of them in the bank
+  int64_t users = 1000;                          ///< each with a history of its own
+  double share = 1;                              ///< p = q
+  std::function<void(Options&)> configure = {};  ///< changes the options; may be empty
 };
 
 /// The workload in a store of its own, a model, and its steps.
@@ -38,6 +40,13 @@ class StepBench {
   const SampleStore& store() const { return *store_; }
   ModelState& state() { return *state_; }
   const std::vector<Batch>& batches() const { return batches_; }
+
+  /// FLOPs of a step that encodes so many documents of so many tokens and that no implementation
+  /// can leave out: encoders, ranker, and each sample's own history in cosines and decoders;
+  /// forward and backward.
+  double useful_flops(double encoded, double tokens) const;
+
+  int64_t num_parameters() const { return optimizer_->num_parameters(); }
 
   /// Bytes of what the model holds: dense weights with their moments, tables, bank.
   int64_t model_bytes() const;

@@ -35,6 +35,24 @@ if(LEMUR_TORCH)
   list(PREPEND CMAKE_PREFIX_PATH ${LEMUR_TORCH})
 endif()
 find_package(Torch REQUIRED)
+
+# The kernels for a GPU, where LibTorch has CUDA; elsewhere stubs stand for them.
+set(LEMUR_CUDA AUTO CACHE STRING "Build for CUDA: ON, OFF, or AUTO: where LibTorch has it")
+set(LEMUR_WITH_CUDA OFF)
+if(TORCH_CUDA_LIBRARIES OR TARGET torch_cuda)
+  set(torch_has_cuda ON)
+endif()
+if(LEMUR_CUDA STREQUAL "ON" OR (LEMUR_CUDA STREQUAL "AUTO" AND torch_has_cuda))
+  if(NOT torch_has_cuda)
+    message(FATAL_ERROR "LEMUR_CUDA is ON, but this LibTorch has no CUDA: name one by LEMUR_TORCH")
+  endif()
+  set(LEMUR_CUDA_ARCHITECTURES 80 90 CACHE STRING "Chips that the kernels are compiled for")
+  set(CMAKE_CUDA_ARCHITECTURES ${LEMUR_CUDA_ARCHITECTURES})  # LibTorch's files may have set another
+  enable_language(CUDA)
+  find_package(CUDAToolkit REQUIRED)
+  set(LEMUR_WITH_CUDA ON)
+endif()
+
 separate_arguments(LEMUR_TORCH_FLAGS NATIVE_COMMAND "${TORCH_CXX_FLAGS}")
 # at::parallel_for is a template that runs on one thread where the compiler knows no OpenMP.
 find_package(OpenMP REQUIRED)

@@ -3,9 +3,9 @@
 #   scripts/sanitize.sh [asan|tsan]   one of the two; default both
 set -euo pipefail
 cd "$(dirname "$0")/.."
-every_test=(base_test text_test data_test synth_test kernels_test tables_test nn_test model_test eval_test train_test crossing_test feedback_test http_test)
-threaded_tests=(base_test data_test tables_test crossing_test feedback_test http_test)
-threaded="BoundedQueue*:BatchLoader*:MemoryBank*:Folder*:RunFolder*:ImageIngest*:Training.Interrupted*:Training.Skips*:Database*:HttpServer*:HttpFront*:FeedbackLog*-FeedbackLog.*AfterKills"  # TSan starts no threads after a fork
+every_test=(base_test text_test data_test synth_test kernels_test tables_test nn_test model_test eval_test train_test crossing_test device_path_test feedback_test http_test serving_test)
+threaded_tests=(base_test data_test tables_test crossing_test feedback_test http_test serving_test)
+threaded="BoundedQueue*:BatchLoader*:MemoryBank*:Folder*:RunFolder*:ImageIngest*:Training.Interrupted*:Training.Skips*:Database*:HttpServer*:HttpFront*:FeedbackLog*:Predictor*:CheckpointWatcher*-FeedbackLog.*AfterKills"  # TSan starts no threads after a fork
 which=${1:-both}
 
 build() {  # preset, test programs

@@ -5,6 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/bootstrap.sh --with-pytorch --with-browser
 scripts/lint.sh
+scripts/check_cuda.sh
 ctest --test-dir build --output-on-failure
 tests/end_to_end.py
 tests/report_browser.py

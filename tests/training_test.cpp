@@ -395,6 +395,18 @@ TEST(Training, AlignsFeedsByTheUsersLastDocuments) {
   EXPECT_FALSE(off.state.model->named_parameters().contains("feed_anchor.weight"));
 }
 
+TEST(Training, NamesADeviceThatIsNotThere) {
+  if (torch::cuda::is_available()) GTEST_SKIP() << "there is a GPU";
+  SampleStore store(shared_world().folder.path() / "store");
+  Options options = shared_world().options;
+  options.train.device = "cuda";
+  TemporaryFolder folder;
+  const TrainerOptions how{.run = folder.path() / "run", .base = folder.path()};
+  expect_error<InvalidArgument>([&] { train(options, store, how); },
+                                "[train] device 'cuda' asked for");
+  EXPECT_FALSE(std::filesystem::exists(how.run));
+}
+
 TEST(Training, LeavesOutFeatures) {
   SampleStore store(shared_world().folder.path() / "store");
   Options options = shared_world().options;

@@ -367,11 +367,11 @@ struct TrainOptions {
   int64_t evaluate_every = 0, patience = 0, checkpoint_every = 1000, keep_checkpoints = 3,
           log_every = 50;
   int64_t max_steps = 0, micro_batch_size = 0, evaluate_batch_size = 1024, freeze_encoder_steps = 0;
-  std::string order = "window", schedule = "constant", metric = "auc";
+  std::string order = "window", schedule = "constant", metric = "auc", device = "cpu";
   double learning_rate = 1e-3, encoder_learning_rate = 0, word_learning_rate = 0,
          table_learning_rate = 0.05, weight_decay = 0.01, table_weight_decay = 0, clip_norm = 1;
   double average_decay = 0, image_crop = 0;
-  bool image_flip = false, recompute = false;
+  bool image_flip = false, recompute = false, bf16 = true, cuda_graphs = false;
 
   template <typename V>
   void visit(V&& v) {
@@ -437,6 +437,16 @@ struct TrainOptions {
     v("keep_checkpoints", keep_checkpoints, "Newest checkpoints kept, beside the best.",
       Range{1, 1e6});
     v("log_every", log_every, "Steps between lines of metrics.jsonl.", Range{1, 1e9});
+    v("device", device,
+      "Where encoders and ranker run: cpu, or cuda where lemur was built with it and a GPU is at "
+      "hand (docs/gpu.md). A run can go on on the other one.",
+      OneOf{{"cpu", "cuda"}});
+    v("bf16", bf16,
+      "On cuda: matrix products and attention of the forward pass in bfloat16; false: float32. "
+      "Weights, losses and optimiser are float32 in either case. No effect on the cpu.");
+    v("cuda_graphs", cuda_graphs,
+      "On cuda: replay recorded launches of the document encoder, one recording for each size of a "
+      "geometric series. Not with images, encoder_dropout or pretrained encoders.");
     v("threads", threads, "Threads that compute; 0: all cores.", Range{0, 4096});
     v("loader_threads", loader_threads,
       "Threads that make batches; the batches do not depend on it.", Range{1, 256});

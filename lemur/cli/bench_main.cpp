@@ -14,6 +14,7 @@ namespace {
 struct Bench {
   const char *name, *what;
   void (*run)(Report&);
+  bool by_name_only = false;
 };
 
 constexpr Bench kBenches[] = {
@@ -22,8 +23,11 @@ constexpr Bench kBenches[] = {
     {"bank", "look-ups in the memory bank and the embedding tables", bench_bank},
     {"loader", "batches from a store", bench_loader},
     {"ingest", "simulation, ingest, image decoder, tokenizer", bench_ingest},
+    {"serving", "ranking requests, one at a time, in float32 and in 8 bits", bench_serving},
     {"scaling", "a step's cost against batch, texts, histories, vocabulary, bank and tables",
-     bench_scaling}};
+     bench_scaling},
+    {"gpu", "a step at the paper's scale on a GPU (only where named)", bench_gpu,
+     /*by_name_only=*/true}};
 
 struct Arguments {
   std::vector<std::string> names;
@@ -36,7 +40,8 @@ void run(const Arguments& arguments) {
   if (!arguments.peer.folder.empty()) return step_for_peer(arguments.peer);
   Report report(arguments.report);
   for (const Bench& bench : kBenches)
-    if (arguments.names.empty() || std::ranges::count(arguments.names, bench.name))
+    if (arguments.names.empty() ? !bench.by_name_only
+                                : std::ranges::count(arguments.names, bench.name) > 0)
       bench.run(report);
 }
 

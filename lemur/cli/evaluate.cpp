@@ -16,7 +16,7 @@ namespace lemur {
 namespace {
 
 struct Arguments {
-  std::string run, store, split = "test", predictions, checkpoint = "best";
+  std::string run, store, split = "test", predictions, checkpoint = "best", device;
   bool json = false;
 };
 
@@ -80,6 +80,7 @@ void run_evaluate(const Arguments& arguments) {
                           : static_cast<int>(std::thread::hardware_concurrency()));
   ModelState state(options, folder.schema(), folder.special_tokens());
   state.load(checkpoint);
+  state.move_to(arguments.device.empty() ? options.train.device : arguments.device);
 
   Evaluator evaluator(store, state, options.train.evaluate_batch_size);
   Progress progress({.title = "evaluate", .total = static_cast<int64_t>(split.end - split.begin)});
@@ -117,6 +118,8 @@ void add_evaluate(CLI::App& app) {
       ->add_option("--checkpoint", arguments->checkpoint,
                    "best, newest, or a name such as step-000100")
       ->capture_default_str();
+  command->add_option("--device", arguments->device,
+                      "cpu or cuda; default: the run's train.device");
   command->add_flag("--json", arguments->json, "Print one JSON object");
   command->add_option("--predictions", arguments->predictions,
                       "Write row,request,user,document,label,weight,score to this CSV");

@@ -61,7 +61,7 @@ Evaluation Evaluator::run(const std::string& split_name,
     if (state_.model->has_queries())
       input.queries = state_.model->encode_queries(pack_queries(
           store_, batch->queries, state_.options.model.query_max_tokens, state_.special));
-    torch::Tensor scores = state_.model(input).logits.select(1, 0).sigmoid().contiguous();
+    torch::Tensor scores = state_.model(input).logits.select(1, 0).sigmoid().cpu().contiguous();
     evaluation.scores.insert(evaluation.scores.end(), scores.data_ptr<float>(),
                              scores.data_ptr<float>() + scores.numel());
     if (evaluation.cold_rows)

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "lemur/base/error.h"
+#include "lemur/kernels/flash_attention.h"
 #include "lemur/kernels/packed_attention_cpu.h"
 #include "lemur/kernels/row_check.h"
 
@@ -48,8 +49,20 @@ class PackedAttention : public torch::autograd::Function<PackedAttention> {
 
 torch::Tensor packed_attention(const torch::Tensor& qkv, const torch::Tensor& offsets,
                                int64_t heads) {
+  if (qkv.is_cuda() && fits_flash(qkv, heads))
+    return flash_attention(qkv, texts_on_device(check(qkv, offsets, heads), qkv.device()), heads);
   if (!fits_loops(qkv)) return packed_attention_reference(qkv, offsets, heads);
   return PackedAttention::apply(qkv, check(qkv, offsets, heads), heads);
+}
+
+torch::Tensor packed_attention(const torch::Tensor& qkv, const DeviceTexts& texts, int64_t heads) {
+  if (fits_flash(qkv, heads)) return flash_attention(qkv, texts, heads);
+  return packed_attention(qkv, texts.offsets, heads);
+}
+
+DeviceTexts texts_on_device(const torch::Tensor& offsets, torch::Device device) {
+  const int64_t longest = offsets.numel() > 1 ? offsets.diff().max().item<int64_t>() : 0;
+  return {offsets, offsets.to(torch::kInt32).to(device), longest};
 }
 
 torch::Tensor packed_attention_reference(const torch::Tensor& qkv, const torch::Tensor& offsets,

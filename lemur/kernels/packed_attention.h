@@ -14,8 +14,9 @@ namespace lemur {
 /// `heads` slices of equal width. `offsets` int64 [I + 1]: text i is rows offsets[i] to
 /// offsets[i + 1], which may be none. Returns [total, d]. Differentiable once in `qkv`; backward
 /// recomputes the probabilities. On the CPU the result does not depend on the number of threads;
-/// other devices and types take packed_attention_reference. Throws InvalidArgument where shapes,
-/// types or offsets do not fit.
+/// On
+/// CUDA bfloat16 takes flash_attention; what is left takes packed_attention_reference. Throws
+/// InvalidArgument where shapes, types or offsets do not fit.
 torch::Tensor packed_attention(const torch::Tensor& qkv, const torch::Tensor& offsets,
                                int64_t heads);
 

@@ -149,15 +149,18 @@ class Normalize : public torch::autograd::Function<Normalize> {
 
 void check(const Tensor& a, const Tensor& b, const Tensor& bias) {
   const int64_t d = a.dim();
+  // On CUDA autocast brings both to one type.
+  const auto one_type = [&](const Tensor& x) {
+    return a.is_cuda() || x.scalar_type() == a.scalar_type();
+  };
   const bool fits = (d == 2 || d == 3) && b.dim() == d && a.size(d - 1) == b.size(d - 2) &&
-                    (d == 2 || a.size(0) == b.size(0)) && a.scalar_type() == b.scalar_type();
+                    (d == 2 || a.size(0) == b.size(0)) && one_type(b);
   if (!fits)
     fail<InvalidArgument>("product", "[{}] of {} times [{}] of {}", fmt::join(a.sizes(), ", "),
                           toString(a.scalar_type()), fmt::join(b.sizes(), ", "),
                           toString(b.scalar_type()));
-  if (bias.defined() &&
-      (bias.dim() != d - 1 || bias.size(d - 2) != b.size(d - 1) ||
-       (d == 3 && bias.size(0) != b.size(0)) || bias.scalar_type() != a.scalar_type()))
+  if (bias.defined() && (bias.dim() != d - 1 || bias.size(d - 2) != b.size(d - 1) ||
+                         (d == 3 && bias.size(0) != b.size(0)) || !one_type(bias)))
     fail<InvalidArgument>("product", "a bias [{}] for [{}] times [{}]",
                           fmt::join(bias.sizes(), ", "), fmt::join(a.sizes(), ", "),
                           fmt::join(b.sizes(), ", "));
@@ -176,6 +179,8 @@ Tensor product(const Tensor& a, const Tensor& b, const Tensor& bias) {
 
 Tensor product_reference(const Tensor& a, const Tensor& b, const Tensor& bias) {
   check(a, b, bias);
+  if (a.is_cuda() && bias.defined())  // one operation of the library, autocast included
+    return a.dim() == 2 ? torch::addmm(bias, a, b) : torch::baddbmm(bias.unsqueeze(1), a, b);
   const Tensor result = torch::matmul(a, b);
   return bias.defined() ? result + bias.unsqueeze(-2) : result;
 }
@@ -183,7 +188,8 @@ Tensor product_reference(const Tensor& a, const Tensor& b, const Tensor& bias) {
 Tensor normalize(const Tensor& x, const Tensor& gain, const Tensor& bias) {
   const int64_t width = gain.dim() == 1 ? gain.size(0) : 0;
   if (x.dim() < 1 || width < 1 || x.size(-1) != width || bias.sizes() != gain.sizes() ||
-      x.scalar_type() != gain.scalar_type() || x.scalar_type() != bias.scalar_type())
+      (!x.is_cuda() &&
+       (x.scalar_type() != gain.scalar_type() || gain.scalar_type() != bias.scalar_type())))
     fail<InvalidArgument>("normalize", "x is [{}], gain [{}], bias [{}]",
                           fmt::join(x.sizes(), ", "), fmt::join(gain.sizes(), ", "),
                           fmt::join(bias.sizes(), ", "));

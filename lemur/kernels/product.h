@@ -8,7 +8,8 @@ namespace lemur {
 /// Returns A B + bias. `a` [m, k] and `b` [k, n], or [T, m, k] and [T, k, n], of one floating type
 /// and any strides; `bias` [n] or [T, n], undefined: none. Differentiable once in all three. On the
 /// CPU, float or double, it runs on all threads in pieces that do not depend on their number; other
-/// tensors take product_reference. Throws InvalidArgument where shapes or types do not fit.
+/// tensors take product_reference, on CUDA of types that autocast brings together. Throws
+/// InvalidArgument where shapes or types do not fit.
 torch::Tensor product(const torch::Tensor& a, const torch::Tensor& b,
                       const torch::Tensor& bias = {});
 

@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "lemur/base/error.h"
+#include "lemur/kernels/device.h"
+#include "lemur/kernels/ragged_device.h"
 #include "lemur/kernels/ragged_rows.h"
 #include "lemur/kernels/row_check.h"
 #include "lemur/kernels/row_functions.h"
@@ -153,6 +155,8 @@ RaggedElements check(const Tensor& query, const Tensor& keys, const Tensor& valu
 RaggedAttended ragged_attention(const Tensor& query, const Tensor& keys, const Tensor& values,
                                 const Tensor& scores_gap, const Tensor& scores_action,
                                 const RaggedElements& elements) {
+  if (takes_launchers(query.device()))
+    return ragged_attention_on_device(query, keys, values, scores_gap, scores_action, elements);
   if (!fits_loops(query))
     return ragged_attention_reference(query, keys, values, scores_gap, scores_action, elements);
   const RaggedElements all = check(query, keys, values, scores_gap, scores_action, elements);

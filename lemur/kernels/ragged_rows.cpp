@@ -7,6 +7,8 @@
 #include <algorithm>
 
 #include "lemur/base/error.h"
+#include "lemur/kernels/device.h"
+#include "lemur/kernels/ragged_device.h"
 #include "lemur/kernels/row_check.h"
 
 namespace lemur {
@@ -186,6 +188,8 @@ Tensor RowUsers::sum(const Tensor& weights, const Tensor& vectors) const {
 
 Tensor ragged_dots(const Tensor& vectors, const Tensor& rows, const Tensor& offsets,
                    const Tensor& index) {
+  if (takes_launchers(vectors.device()))
+    return ragged_dots_on_device(vectors, rows, offsets, index);
   if (!fits_loops(vectors)) return ragged_dots_reference(vectors, rows, offsets, index);
   const Indices indices = check(vectors, rows, offsets, index);
   return RaggedDots::apply(vectors.contiguous(), with_contiguous_rows(rows), indices.offsets,

@@ -86,7 +86,8 @@ inline torch::Tensor with_contiguous_rows(const torch::Tensor& x) {
 /// Returns the dots of each sample's vector with the rows that it lists: `vectors` [B, w], `rows`
 /// [U, w]; `offsets` int64 [B + 1]; `index` int64 or int32 [M]: row of each element, -1: none.
 /// Returns [M], 0 where there is none. Differentiable once in vectors and rows. On the CPU the
-/// result does not depend on the number of threads; other devices take ragged_dots_reference.
+/// result does not depend on the number of threads; CUDA takes ragged_dots_on_device, what is left
+/// ragged_dots_reference.
 /// Throws InvalidArgument where shapes do not fit or an index is out of range.
 torch::Tensor ragged_dots(const torch::Tensor& vectors, const torch::Tensor& rows,
                           const torch::Tensor& offsets, const torch::Tensor& index);

@@ -20,7 +20,7 @@ void encode_into_bank(const SampleStore& store, ModelState& state,
   for (size_t begin = 0; begin < documents.size(); begin += kDocumentsPerPass) {
     auto some = documents.subspan(begin, std::min(kDocumentsPerPass, documents.size() - begin));
     TokenBatch texts = pack_documents(store, some, state.packing());
-    bank.write(some, state.model->encode_documents(texts).contiguous(), step);
+    bank.write(some, state.model->encode_documents(texts), step);
     if (progress) progress(static_cast<int64_t>(begin + some.size()));
   }
   state.model->train(was_training);

@@ -4,10 +4,12 @@
 #include <torch/types.h>
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "lemur/data/sample_store.h"
+#include "lemur/tables/device_rows.h"
 #include "lemur/tables/memory_bank.h"
 
 namespace lemur {
@@ -16,7 +18,9 @@ namespace lemur {
 /// may write the bank meanwhile. Not thread-safe.
 class DocumentBank {
  public:
-  DocumentBank(const SampleStore& store, MemoryBank& bank);
+  /// On another `device` than the CPU it keeps a copy of the bank's vectors there, of which it
+  /// reads and to which it writes too.
+  DocumentBank(const SampleStore& store, MemoryBank& bank, torch::Device device = torch::kCPU);
 
   MemoryBank& bank() { return bank_; }
   bool contains(uint32_t document) const { return rows_[document] != MemoryBank::kAbsent; }
@@ -24,16 +28,17 @@ class DocumentBank {
   /// Returns the bank row of each document, MemoryBank::kAbsent where it is missing.
   std::vector<int32_t> rows(std::span<const uint32_t> documents) const;
 
-  /// Returns float32 [n, r], zeros where missing.
+  /// Returns float32 [n, r] on the device, zeros where missing.
   torch::Tensor gather(std::span<const uint32_t> documents) const;
 
-  /// Stores vectors [n, r] of distinct documents.
+  /// Stores vectors [n, r] of distinct documents, from any device.
   void write(std::span<const uint32_t> documents, const torch::Tensor& vectors, int64_t step);
 
  private:
   std::span<const uint64_t> keys_;
   MemoryBank& bank_;
-  std::vector<int32_t> rows_;  // [num_documents]
+  std::vector<int32_t> rows_;            // [num_documents]
+  std::optional<DeviceRows> on_device_;  // the bank's vectors, not on the CPU
 };
 
 }  // namespace lemur

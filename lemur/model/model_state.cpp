@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include "lemur/base/error.h"
+#include "lemur/kernels/device.h"
 #include "lemur/model/tensor_file.h"
 #include "lemur/nn/int8_layers.h"
 
@@ -48,6 +49,12 @@ ModelState::ModelState(const Options& options, const StoreSchema& schema,
 }
 
 void ModelState::use_int8() { lemur::use_int8(*model); }
+
+void ModelState::move_to(const std::string& device) {
+  const torch::Device there = device_named(device);
+  model->to(there);
+  model->compute_in_bfloat16(there.is_cuda() && options.train.bf16);
+}
 
 void ModelState::save(const FolderWriter& folder) const {
   save_tensors(folder.file(kDenseFile), named_tensors(*model));

@@ -26,6 +26,11 @@ struct ModelState {
   FeatureTables tables;
   std::unique_ptr<MemoryBank> bank;  ///< null where bank.enabled is false or there is no content
 
+  /// Moves the model to a device, "cpu" or "cuda", where it computes in bfloat16 if
+  /// options.train.bf16 says so; before an optimiser takes its parameters. Checkpoints are the same
+  /// for any device. Throws InvalidArgument where the device is not there.
+  void move_to(const std::string& device);
+
   /// How documents are packed for this model, without augmentation.
   DocumentPacking packing() const {
     return {.patch_pixels = options.model.patch_pixels, .special = special};

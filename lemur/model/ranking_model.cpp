@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "lemur/base/error.h"
+#include "lemur/kernels/device.h"
 #include "lemur/kernels/ragged_rows.h"
 #include "lemur/kernels/shared_attention.h"
 #include "lemur/model/bert_checkpoint.h"
@@ -55,7 +56,55 @@ torch::Tensor normalize_rows(const torch::Tensor& x) {
   return x / x.norm(2, {1}, /*keepdim=*/true).clamp_min(1e-8);
 }
 
+/// Moves tensors to a device, each once however often it is asked for.
+class Mover {
+ public:
+  explicit Mover(torch::Device device) : device_(device) {}
+
+  torch::Tensor operator()(const torch::Tensor& x) {
+    if (!x.defined() || x.device() == device_) return x;
+    for (const auto& [from, to] : moved_)
+      if (from.is_same(x)) return to;
+    return moved_.emplace_back(x, x.to(device_)).second;
+  }
+
+  RaggedHistory operator()(const RaggedHistory& history) {
+    if (history.offsets.device() == device_) return history;
+    return {(*this)(history.offsets), narrow(history.document), narrow(history.gap),
+            narrow(history.action)};
+  }
+
+ private:
+  using Moved = std::vector<std::pair<torch::Tensor, torch::Tensor>>;
+
+  torch::Tensor narrow(const torch::Tensor& x) {
+    for (const auto& [from, to] : narrowed_)
+      if (from.is_same(x)) return to;
+    return narrowed_.emplace_back(x, x.to(torch::kInt32).to(device_)).second;
+  }
+
+  torch::Device device_;
+  Moved moved_, narrowed_;
+};
+
 }  // namespace
+
+RankingInput RankingInput::on(torch::Device device) const {
+  Mover move(device);
+  RankingInput result = *this;
+  for (torch::Tensor& feature : result.features) feature = move(feature);
+  for (torch::Tensor* x : {&result.documents, &result.document_of, &result.queries,
+                           &result.query_of, &result.history_content, &result.history_ids})
+    *x = move(*x);
+  for (auto* histories : {&result.content_histories, &result.id_histories})
+    for (RaggedHistory& history : *histories) history = move(history);
+  return result;
+}
+
+RankingTargets RankingTargets::on(torch::Device device) const {
+  Mover move(device);
+  return {move(labels), move(weights), move(requests), move(documents)};
+}
 
 RankingModelImpl::RankingModelImpl(const ModelOptions& options, bool has_bank,
                                    const StoreSchema& schema)
@@ -185,17 +234,27 @@ void RankingModelImpl::freeze_pretrained(bool frozen) {
     if (!encoder->is_empty()) (*encoder)->freeze(frozen);
 }
 
+void RankingModelImpl::record_launches() {
+  if (!document_encoder_.is_empty()) graphs_ = std::make_unique<EncoderGraphs>(document_encoder_);
+}
+
 torch::Tensor RankingModelImpl::encode_documents(const TokenBatch& texts) {
-  if (!document_bert_.is_empty())
-    return document_bert_(texts.tokens, texts.positions, texts.types, texts.offsets);
-  return document_encoder_(texts.tokens, texts.positions, texts.types, texts.offsets,
-                           texts.patches);
+  const TokenBatch all = texts.on(device());
+  const Bfloat16Scope scope(bfloat16_);
+  if (graphs_)
+    if (const auto replayed = graphs_->encode(all)) return full_precision(*replayed);
+  return full_precision(
+      document_bert_.is_empty()
+          ? document_encoder_(all.tokens, all.positions, all.types, all.offsets, all.patches)
+          : document_bert_(all.tokens, all.positions, all.types, all.offsets));
 }
 
 torch::Tensor RankingModelImpl::encode_queries(const TokenBatch& texts) {
-  if (!query_bert_.is_empty())
-    return query_bert_(texts.tokens, texts.positions, texts.types, texts.offsets);
-  return query_encoder_(texts.tokens, texts.positions, texts.types, texts.offsets);
+  const TokenBatch all = texts.on(device());
+  const Bfloat16Scope scope(bfloat16_);
+  return full_precision(query_bert_.is_empty()
+                            ? query_encoder_(all.tokens, all.positions, all.types, all.offsets)
+                            : query_bert_(all.tokens, all.positions, all.types, all.offsets));
 }
 
 torch::Tensor RankingModelImpl::drop_embeddings(const torch::Tensor& value) {
@@ -206,6 +265,14 @@ torch::Tensor RankingModelImpl::drop_embeddings(const torch::Tensor& value) {
 }
 
 RankingOutput RankingModelImpl::forward(const RankingInput& input) {
+  const Bfloat16Scope scope(bfloat16_);
+  RankingOutput output = score(input.on(device()));
+  for (torch::Tensor* part : {&output.logits, &output.anchors, &output.sample_documents})
+    *part = full_precision(*part);
+  return output;
+}
+
+RankingOutput RankingModelImpl::score(const RankingInput& input) {
   RankingOutput output;
   output.logits = rank(collect(input, output).features);
   return output;
@@ -290,8 +357,9 @@ torch::Tensor RankingModelImpl::similarity(const torch::Tensor& targets,
                            torch::cat({torch::zeros({1}, torch::kInt64), lengths}), {}, k);
 }
 
-RankingLosses RankingModelImpl::losses(const RankingOutput& output, const RankingTargets& targets,
+RankingLosses RankingModelImpl::losses(const RankingOutput& output, const RankingTargets& given,
                                        const LossShares& shares) const {
+  const RankingTargets targets = given.on(device());
   RankingLosses result;
   torch::Tensor entropy = torch::binary_cross_entropy_with_logits(output.logits, targets.labels, {},
                                                                   {}, at::Reduction::None);

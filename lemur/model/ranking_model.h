@@ -8,12 +8,14 @@
 #include <torch/nn/pimpl.h>
 #include <torch/types.h>
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "lemur/base/options.h"
 #include "lemur/data/sample_store.h"
+#include "lemur/model/encoder_graphs.h"
 #include "lemur/model/token_batch.h"
 #include "lemur/nn/bert_encoder.h"
 #include "lemur/nn/decoder.h"
@@ -37,6 +39,9 @@ struct RankingInput {
   std::vector<RaggedHistory>
       content_histories;  ///< per history, documents that the bank lacks marked -1
   std::vector<RaggedHistory> id_histories;  ///< per history
+
+  /// Returns it on a device; histories' indices, which are many, in 32 bits there.
+  RankingInput on(torch::Device device) const;
 };
 
 /// What the ranker reads, in parts that a person would name.
@@ -64,6 +69,8 @@ struct RankingTargets {
   torch::Tensor weights;    ///< float [B]
   torch::Tensor requests;   ///< int64 [B]
   torch::Tensor documents;  ///< int64 [B]
+
+  RankingTargets on(torch::Device device) const;
 };
 
 /// What the losses of a part weigh in those of its batch.
@@ -99,6 +106,18 @@ class RankingModelImpl : public torch::nn::Module {
   /// While `frozen`, the pretrained encoders run without a graph up to their projection.
   void freeze_pretrained(bool frozen);
 
+  /// The device of all parameters: what the model is given it moves there, what it returns lies
+  /// there.
+  torch::Device device() const { return head_->weight.device(); }
+
+  /// Computes matrix products of the forward pass in bfloat16, which needs CUDA; everything that is
+  /// returned is float32.
+  void compute_in_bfloat16(bool on) { bfloat16_ = on; }
+
+  /// Records the launches of the document encoder and replays them (encoder_graphs.h), where it is
+  /// lemur's own; to be called once all parameters lie where they stay.
+  void record_launches();
+
   /// Encodes packed texts and images to [n, r].
   torch::Tensor encode_documents(const TokenBatch& texts);
   torch::Tensor encode_queries(const TokenBatch& texts);
@@ -120,9 +139,12 @@ class RankingModelImpl : public torch::nn::Module {
   torch::Tensor similarity(const torch::Tensor& targets, const torch::Tensor& documents,
                            const RaggedHistory& history) const;
   void choose_feed_history();
+  RankingOutput score(const RankingInput& input);
 
   ModelOptions options_;
   StoreSchema schema_;
+  bool bfloat16_ = false;
+  std::unique_ptr<EncoderGraphs> graphs_;  // of the document encoder; null: not recorded
   bool has_content_, has_queries_, content_history_, id_history_, similarity_;
   std::vector<size_t> feature_order_;   // user, document, then context and cross
   std::optional<size_t> feed_history_;  // its last documents are SQDC's anchor

@@ -33,7 +33,7 @@ void save_tensors(const std::filesystem::path& file, const NamedTensors& tensors
   std::map<std::string, TensorEntry> entries;
   std::vector<torch::Tensor> held;
   for (const auto& [name, tensor] : tensors) {
-    const torch::Tensor& flat = held.emplace_back(tensor.detach().contiguous());
+    const torch::Tensor& flat = held.emplace_back(tensor.detach().cpu().contiguous());
     entries[name] =
         TensorEntry{dtype_name(flat), flat.sizes().vec(),
                     std::string_view(static_cast<const char*>(flat.data_ptr()), flat.nbytes())};
@@ -53,7 +53,7 @@ void load_tensors(const std::filesystem::path& file, const NamedTensors& tensors
       fail<DataError>("files", "{}: tensor '{}' is {} [{}]; expected {} [{}]", file.string(), name,
                       entry->second.dtype, fmt::join(entry->second.shape, ", "), dtype_name(tensor),
                       fmt::join(tensor.sizes().vec(), ", "));
-    torch::Tensor copy = torch::empty(tensor.sizes(), tensor.options());
+    torch::Tensor copy = torch::empty(tensor.sizes(), tensor.scalar_type());
     std::memcpy(copy.data_ptr(), entry->second.data.data(), entry->second.data.size());
     tensor.detach().copy_(copy);
   }

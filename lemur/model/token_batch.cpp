@@ -84,6 +84,15 @@ int64_t max_document_length(const StoreSchema& schema, int64_t patch_pixels) {
   return length;
 }
 
+TokenBatch TokenBatch::on(torch::Device device) const {
+  const auto moved = [&](const torch::Tensor& x) { return x.defined() ? x.to(device) : x; };
+  return {moved(tokens),
+          moved(positions),
+          moved(types),
+          offsets,
+          {moved(patches.values), moved(patches.rows)}};
+}
+
 namespace {
 
 /// Packs documents 0 to count - 1: tokens(i, field), image(i, field) as RGB, key(i) for what is

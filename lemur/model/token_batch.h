@@ -19,6 +19,9 @@ struct TokenBatch {
   torch::Tensor tokens, positions, types, offsets;
   PackedPatches patches;
 
+  /// Returns it with all but the offsets, which the host reads, on a device.
+  TokenBatch on(torch::Device device) const;
+
   int64_t num_texts() const { return offsets.defined() ? offsets.size(0) - 1 : 0; }
 };
 

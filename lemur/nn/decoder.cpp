@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "lemur/base/error.h"
+#include "lemur/kernels/gelu.h"
 #include "lemur/kernels/ragged_attention.h"
 #include "lemur/kernels/shared_attention.h"
 
@@ -79,7 +80,7 @@ torch::Tensor HistoryDecoderLayerImpl::forward_shared(const torch::Tensor& query
 
 torch::Tensor HistoryDecoderLayerImpl::finish(const torch::Tensor& query,
                                               const torch::Tensor& context) {
-  const torch::Tensor hidden = torch::gelu(ffn_input_(context_norm_(context)));
+  const torch::Tensor hidden = pointwise_gelu(ffn_input_(context_norm_(context)));
   return output_norm_(query + ffn_output_(hidden));
 }
 

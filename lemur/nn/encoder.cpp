@@ -5,6 +5,8 @@
 #include <cmath>
 
 #include "lemur/base/error.h"
+#include "lemur/kernels/device.h"
+#include "lemur/kernels/fused_rows.h"
 #include "lemur/kernels/packed_attention.h"
 #include "lemur/kernels/packed_blocks.h"
 #include "lemur/kernels/row_check.h"
@@ -55,6 +57,21 @@ torch::Tensor EncoderLayerImpl::forward(const torch::Tensor& x, const torch::Ten
   state = state + torch::dropout(attention_output_(attended), dropout_, is_training());
   const torch::Tensor hidden = torch::gelu(ffn_input_(ffn_norm_(state)));
   return state + torch::dropout(ffn_output_(hidden), dropout_, is_training());
+}
+
+torch::Tensor EncoderLayerImpl::forward_fused(const torch::Tensor& x, const DeviceTexts& texts,
+                                              const torch::Tensor& rows) {
+  torch::Tensor attended = packed_attention(qkv_(attention_norm_(x)), texts, heads_);
+  torch::Tensor state = x;
+  if (rows.defined()) {
+    attended = attended.index_select(0, rows);
+    state = state.index_select(0, rows);
+  }
+  const auto [sum, normal] =
+      add_normalize(state, attention_output_(attended), ffn_norm_->weight, ffn_norm_->bias);
+  const torch::Tensor hidden =
+      bias_gelu(torch::matmul(normal, ffn_input_->weight.t()), ffn_input_->bias);
+  return sum + ffn_output_(hidden);
 }
 
 std::vector<torch::Tensor> EncoderLayerImpl::block_parameters() const {
@@ -109,7 +126,7 @@ torch::Tensor EncoderImpl::embed(const torch::Tensor& tokens, const PackedPatche
                           fmt::join(patches.values.sizes(), ", "), options_.patch_width);
   const torch::Tensor rows =
       checked_index(kWhere, "patch row", patches.rows, patches.values.size(0), 0, tokens.numel());
-  return words.index_copy(0, rows, embed(patches.values));
+  return words.index_copy(0, rows, embed(patches.values).to(words.dtype()));
 }
 
 torch::Tensor EncoderImpl::embed(const torch::Tensor& patches) {
@@ -124,20 +141,38 @@ torch::Tensor EncoderImpl::embed(const torch::Tensor& patches) {
 torch::Tensor EncoderImpl::forward(const torch::Tensor& tokens, const torch::Tensor& positions,
                                    const torch::Tensor& types, const torch::Tensor& offsets,
                                    const PackedPatches& patches) {
-  const int64_t total = tokens.numel();
-  const torch::Tensor first = first_tokens(kWhere, offsets, total);
-  torch::Tensor x = embed(tokens, patches) +
-                    position_embedding_(checked_index(kWhere, "position", positions, total, 0,
-                                                      options_.max_length)) +
-                    type_embedding_(checked_index(kWhere, "type", types, total, 0, options_.types));
+  const torch::Tensor first = first_tokens(kWhere, offsets, tokens.numel());
+  torch::Tensor x = embed_packed(tokens, positions, types, patches);
   x = torch::dropout(x, options_.dropout, is_training());
   return output_(final_norm_(apply_layers(x, offsets, first)));
+}
+
+torch::Tensor EncoderImpl::embed_packed(const torch::Tensor& tokens, const torch::Tensor& positions,
+                                        const torch::Tensor& types, const PackedPatches& patches) {
+  const int64_t total = tokens.numel();
+  return embed(tokens, patches) +
+         position_embedding_(
+             checked_index(kWhere, "position", positions, total, 0, options_.max_length)) +
+         type_embedding_(checked_index(kWhere, "type", types, total, 0, options_.types));
+}
+
+torch::Tensor EncoderImpl::encode_embedded(torch::Tensor x, const DeviceTexts& texts,
+                                           const torch::Tensor& first) {
+  return output_(final_norm_(apply_fused(std::move(x), texts, first)));
+}
+
+torch::Tensor EncoderImpl::apply_fused(torch::Tensor x, const DeviceTexts& texts,
+                                       const torch::Tensor& first) {
+  // Only the first tokens are read in the end, so the last layer stops at its attention for others.
+  for (size_t l = 0; l + 1 < layers_.size(); ++l) x = layers_[l]->forward_fused(x, texts);
+  return layers_.back()->forward_fused(x, texts, first);
 }
 
 /// Returns the final state of each text's first token, [I, d].
 torch::Tensor EncoderImpl::apply_layers(torch::Tensor x, const torch::Tensor& offsets,
                                         const torch::Tensor& first) {
-  if (x.is_cpu() && !(options_.dropout > 0 && is_training())) {
+  const bool drops = options_.dropout > 0 && is_training();
+  if (!takes_launchers(x.device()) && !drops) {
     std::vector<torch::Tensor> parameters;
     for (const EncoderLayer& layer : layers_)
       for (torch::Tensor& parameter : layer->block_parameters())
@@ -145,8 +180,8 @@ torch::Tensor EncoderImpl::apply_layers(torch::Tensor x, const torch::Tensor& of
     return packed_blocks(x, offsets, parameters,
                          {.heads = options_.heads, .recompute = recompute_});
   }
-  // Only the first tokens are read in the end, so the last layer stops at its attention for others.
   const torch::Tensor rows = first.to(x.device());
+  if (!drops) return apply_fused(x, texts_on_device(offsets, x.device()), rows);
   for (size_t l = 0; l + 1 < layers_.size(); ++l) x = layers_[l](x, offsets);
   return layers_.back()(x, offsets, rows);
 }

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "lemur/kernels/flash_attention.h"
 #include "lemur/nn/initialized_layers.h"
 
 namespace lemur {
@@ -40,6 +41,11 @@ class EncoderLayerImpl : public torch::nn::Module {
   /// for them only.
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& offsets,
                         const torch::Tensor& rows = {});
+
+  /// As forward without dropout, in operations that are fused on CUDA; `texts` from
+  /// texts_on_device.
+  torch::Tensor forward_fused(const torch::Tensor& x, const DeviceTexts& texts,
+                              const torch::Tensor& rows = {});
 
   /// Returns the parameters in the order of BlockParameter (lemur/kernels/packed_blocks.h).
   std::vector<torch::Tensor> block_parameters() const;
@@ -79,6 +85,16 @@ class EncoderImpl : public torch::nn::Module {
                         const torch::Tensor& types, const torch::Tensor& offsets,
                         const PackedPatches& patches = {});
 
+  /// The two halves of forward on a device, without dropout: the rows that enter the first block,
+  /// [total, d], and what becomes of them. `first` int64 [I] on the device: each text's first row.
+  /// The second half copies nothing from or to the host.
+  torch::Tensor embed_packed(const torch::Tensor& tokens, const torch::Tensor& positions,
+                             const torch::Tensor& types, const PackedPatches& patches = {});
+  torch::Tensor encode_embedded(torch::Tensor x, const DeviceTexts& texts,
+                                const torch::Tensor& first);
+
+  const EncoderOptions& options() const { return options_; }
+
   /// Keeps only what enters each block for the backward pass and computes the rest again in it; the
   /// gradients are the same. No effect where dropout is at work.
   void recompute(bool on) { recompute_ = on; }
@@ -89,6 +105,7 @@ class EncoderImpl : public torch::nn::Module {
  private:
   torch::Tensor embed(const torch::Tensor& tokens, const PackedPatches& patches);
   torch::Tensor embed(const torch::Tensor& patches);
+  torch::Tensor apply_fused(torch::Tensor x, const DeviceTexts& texts, const torch::Tensor& first);
   torch::Tensor apply_layers(torch::Tensor x, const torch::Tensor& offsets,
                              const torch::Tensor& first);
 

@@ -137,6 +137,20 @@ TEST(EncoderLayer, GivesTheSameForAFewRowsAsForAll) {
   EXPECT_LT((few - all.index_select(0, rows)).abs().max().item<double>(), 1e-12);
 }
 
+TEST(EncoderLayer, GivesTheSameFused) {
+  EncoderLayer layer(kSmall);
+  prepare_for_check(*layer);
+  const torch::Tensor x = torch::randn({36, kSmall.width}, torch::kFloat64),
+                      offsets = torch::tensor({0, 3, 4, 36}, torch::kInt64),
+                      rows = torch::tensor({0, 3, 4}, torch::kInt64);
+  const DeviceTexts texts = texts_on_device(offsets, torch::kCPU);
+  EXPECT_EQ(texts.longest, 32);
+  for (const torch::Tensor& some : {torch::Tensor(), rows})
+    EXPECT_LT(
+        (layer->forward_fused(x, texts, some) - layer(x, offsets, some)).abs().max().item<double>(),
+        1e-12);
+}
+
 TEST(Encoder, DependsOnOrderAndTypes) {
   torch::manual_seed(1);
   Encoder encoder(kSmall);

@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "lemur/base/error.h"
+#include "lemur/kernels/device.h"
+#include "lemur/kernels/ragged_device.h"
 #include "lemur/kernels/row_check.h"
 
 namespace lemur {
@@ -134,6 +136,8 @@ Indices check(const Tensor& cosines, const Tensor& offsets, const Tensor& docume
 
 Tensor ragged_similarity(const Tensor& cosines, const Tensor& offsets, const Tensor& document,
                          int64_t k) {
+  if (takes_launchers(cosines.device()))
+    return ragged_similarity_on_device(cosines, offsets, document, k);
   if (!fits_loops(cosines)) return ragged_similarity_reference(cosines, offsets, document, k);
   const Indices indices = check(cosines, offsets, document, k);
   return RaggedSimilarity::apply(cosines.contiguous(), indices.offsets, indices.document, k);

@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include "lemur/base/error.h"
+#include "lemur/kernels/gelu.h"
 
 namespace lemur {
 torch::Tensor mix_tokens(const torch::Tensor& x) {
@@ -34,7 +35,7 @@ RankMixerBlockImpl::RankMixerBlockImpl(const RankMixerOptions& options)
 torch::Tensor RankMixerBlockImpl::forward(const torch::Tensor& x) {
   const torch::Tensor mixed = mix_norm_(mix_tokens(x) + x);
   const torch::Tensor hidden =
-      torch::dropout(torch::gelu(ffn_input_(mixed)), dropout_, is_training());
+      torch::dropout(pointwise_gelu(ffn_input_(mixed)), dropout_, is_training());
   return ffn_norm_(ffn_output_(hidden) + mixed);
 }
 

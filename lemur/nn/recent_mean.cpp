@@ -18,6 +18,7 @@ RecentMean recent_mean(const torch::Tensor& vectors, const RaggedHistory& histor
   const torch::Tensor documents =
       checked_index(kWhere, "document", history.document, num_elements, -1, vectors.size(0))
           .to(torch::kInt64)
+          .cpu()
           .contiguous();
   const int64_t *begin = offsets.data_ptr<int64_t>(), *document = documents.data_ptr<int64_t>();
   std::vector<int64_t> picked, bags;
@@ -31,10 +32,11 @@ RecentMean recent_mean(const torch::Tensor& vectors, const RaggedHistory& histor
   bags.push_back(static_cast<int64_t>(picked.size()));
   const torch::Tensor sizes = torch::tensor(bags, torch::kInt64).diff();
   const torch::Tensor rows = torch::tensor(picked, torch::kInt64);
+  const torch::Device device = vectors.device();
   // Mode 1 is the mean; an empty bag gives zeros.
-  torch::Tensor mean =
-      std::get<0>(torch::embedding_bag(vectors.detach(), rows, starts, false, /*mode=*/1));
-  return {mean, sizes > 0};
+  torch::Tensor mean = std::get<0>(torch::embedding_bag(vectors.detach(), rows.to(device),
+                                                        starts.to(device), false, /*mode=*/1));
+  return {mean, (sizes > 0).to(device)};
 }
 
 }  // namespace lemur

@@ -104,6 +104,8 @@ void ContentReader::encode(Snapshot& snapshot, std::span<ContentSubject> subject
   const torch::Tensor encoded = snapshot.state.model
                                     ->encode_documents(pack_documents(
                                         snapshot.state.schema, contents, snapshot.state.packing()))
+                                    .to(torch::kHalf)  // as the bank would keep it
+                                    .to(torch::kFloat32)
                                     .contiguous();
   for (size_t i = 0; i < missing.size(); ++i) {
     const auto vector = row_of(encoded, static_cast<int64_t>(i));
@@ -112,6 +114,24 @@ void ContentReader::encode(Snapshot& snapshot, std::span<ContentSubject> subject
     if (snapshot.documents.find(missing[i].key).empty())
       snapshot.documents.add(missing[i].key, vector);
   }
+}
+
+void ContentReader::add_to_cache(Snapshot& snapshot, std::span<const uint32_t> documents) {
+  static const Candidate kAsStored;
+  std::vector<ContentSubject> subjects;
+  std::vector<Missing> missing;
+  for (uint32_t document : documents) {
+    if (std::ssize(missing) == max_encoded_) break;
+    const uint64_t key = catalogue_.store().document_keys()[document];
+    const bool is_chosen = std::ranges::find(missing, key, &Missing::key) != missing.end();
+    if (is_chosen || !snapshot.documents.find(key).empty()) continue;
+    missing.push_back({subjects.size(), key});
+    subjects.push_back({&kAsStored, document, key, 0});
+  }
+  if (missing.empty()) return;
+  torch::Tensor vectors =
+      torch::empty({std::ssize(subjects), snapshot.state.model->representation_width()});
+  encode(snapshot, subjects, missing, vectors);
 }
 
 std::string ContentReader::normalise(const std::string& text) {

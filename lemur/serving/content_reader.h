@@ -37,6 +37,10 @@ class ContentReader {
   /// Returns [n, r], zeros where there is no content, which the flags say.
   torch::Tensor documents(Snapshot& snapshot, std::span<ContentSubject> subjects);
 
+  /// Encodes documents of the store, which the bank lacks, into the snapshot's cache: those that it
+  /// does not hold, at most as many as a request may have, the first ones first.
+  void add_to_cache(Snapshot& snapshot, std::span<const uint32_t> documents);
+
   /// Returns [J, r] of raw texts; `is_empty[j]` is set where a text holds no word.
   torch::Tensor queries(Snapshot& snapshot, std::span<const std::string> texts,
                         std::vector<bool>& is_empty);

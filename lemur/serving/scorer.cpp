@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "lemur/base/hash.h"
@@ -13,6 +15,8 @@ namespace lemur {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+constexpr int32_t kEncoded = std::numeric_limits<int32_t>::max();  // no row of the bank
 
 double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
@@ -36,8 +40,26 @@ class HistoryLists {
   std::vector<int64_t> offsets_ = {0}, document_, gap_, action_;
 };
 
-torch::Tensor unit_rows(const torch::Tensor& x) {
-  return x / x.norm(2, {1}, /*keepdim=*/true).clamp_min(1e-8);
+/// Returns the sigmoid of x [B, n], of each value by itself: LibTorch's rounds the last ones of a
+/// tensor differently.
+torch::Tensor probabilities(const torch::Tensor& x) {
+  torch::Tensor result = x.contiguous().clone();
+  for (float& value : std::span(result.data_ptr<float>(), static_cast<size_t>(result.numel())))
+    value = static_cast<float>(1 / (1 + std::exp(-static_cast<double>(value))));
+  return result;
+}
+
+/// Takes what the bank lacks from the documents that were encoded for earlier requests.
+void add_encoded(Snapshot& snapshot, std::span<const uint64_t> keys, std::span<int32_t> rows,
+                 torch::Tensor& vectors) {
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (rows[i] != MemoryBank::kAbsent) continue;
+    const auto encoded = snapshot.documents.find(keys[i]);
+    if (encoded.empty()) continue;
+    std::ranges::copy(encoded,
+                      vectors.data_ptr<float>() + static_cast<int64_t>(i) * vectors.size(1));
+    rows[i] = kEncoded;
+  }
 }
 
 }  // namespace
@@ -73,17 +95,11 @@ void Scorer::read_features(Snapshot& snapshot, std::span<const RankRequest* cons
   prepared.input.history_ids = embedded.history;
 }
 
-/// Fills the histories of the input and returns the keys that its ID embeddings are of.
-std::vector<uint64_t> Scorer::read_histories(Snapshot& snapshot,
-                                             std::span<const RankRequest* const> requests,
-                                             Prepared& prepared) {
-  RankingModel& model = snapshot.state.model;
+/// Returns what the requests' users did before: per history of the schema, per request.
+std::vector<Scorer::PerRequest> Scorer::collect_histories(
+    std::span<const RankRequest* const> requests) const {
   const auto& schema = catalogue_.store().schema().histories;
-  const bool reads_content = model->reads_content_histories(),
-             reads_ids = model->reads_id_histories();
-  if (!reads_content && !reads_ids) return {};
-  std::vector<std::vector<std::vector<HistoryElement>>> all(schema.size());
-  std::vector<uint64_t> keys;
+  std::vector<PerRequest> all(schema.size());
   for (size_t h = 0; h < schema.size(); ++h)
     for (const RankRequest* request : requests) {
       const auto given = request->histories.find(schema[h].name);
@@ -91,25 +107,59 @@ std::vector<uint64_t> Scorer::read_histories(Snapshot& snapshot,
           given != request->histories.end() ? histories_.given(h, given->second, request->time_ms)
           : request->user.empty()           ? std::vector<HistoryElement>()
                                             : histories_.read(h, request->user, request->time_ms));
-      for (const HistoryElement& element : all[h].back()) keys.push_back(element.key);
     }
+  return all;
+}
+
+/// Encodes known documents that the bank lacks, each request's newest ones first. `rows`
+/// are those of all elements.
+void Scorer::encode_missing(Snapshot& snapshot, const std::vector<PerRequest>& all,
+                            std::span<const int32_t> rows) {
+  std::vector<std::vector<HistoryElement>> missing(all[0].size());  // per request
+  auto row = rows.begin();
+  for (const PerRequest& history : all)
+    for (size_t g = 0; g < history.size(); ++g)
+      for (const HistoryElement& element : history[g])
+        if (*row++ == MemoryBank::kAbsent && element.document != kNone)
+          missing[g].push_back(element);
+  for (auto& elements : missing) {
+    std::ranges::stable_sort(elements, std::greater(), &HistoryElement::time_ms);
+    std::vector<uint32_t> documents;
+    for (const HistoryElement& element : elements) documents.push_back(element.document);
+    content_.add_to_cache(snapshot, documents);
+  }
+}
+
+/// Fills the histories of the input and returns the keys that its ID embeddings are of.
+std::vector<uint64_t> Scorer::read_histories(Snapshot& snapshot,
+                                             std::span<const RankRequest* const> requests,
+                                             Prepared& prepared) {
+  const bool reads_content = snapshot.state.model->reads_content_histories(),
+             reads_ids = snapshot.state.model->reads_id_histories();
+  if (!reads_content && !reads_ids) return {};
+  const std::vector<PerRequest> all = collect_histories(requests);
+  std::vector<uint64_t> keys;
+  for (const PerRequest& history : all)
+    for (const auto& elements : history)
+      for (const HistoryElement& element : elements) keys.push_back(element.key);
 
   std::vector<int32_t> rows(keys.size(), MemoryBank::kAbsent);
   if (reads_content) {
     snapshot.state.bank->find(keys, rows);
+    encode_missing(snapshot, all, rows);
     prepared.input.history_content = snapshot.state.bank->gather(rows);
-    prepared.content.resize(requests.size());
-    prepared.content_rows.resize(requests.size());
+    add_encoded(snapshot, keys, rows, prepared.input.history_content);
   }
   const torch::Tensor samples = int64_tensor(prepared.begin);
+  prepared.content.resize(requests.size());
   std::vector<std::vector<int64_t>> content_rows(requests.size());
   int64_t next = 0;
-  for (const auto& history : all) {
+  for (const PerRequest& history : all) {
     HistoryLists content, ids;
     for (size_t g = 0; g < requests.size(); ++g) {
       for (const HistoryElement& element : history[g]) {
         ids.add(element, requests[g]->time_ms, next);
-        if (reads_content && rows[static_cast<size_t>(next)] != MemoryBank::kAbsent) {
+        if (rows[static_cast<size_t>(next)] != MemoryBank::kAbsent) {
           content.add(element, requests[g]->time_ms, next);
           prepared.content[g].push_back(element);
           content_rows[g].push_back(next);
@@ -122,8 +172,7 @@ std::vector<uint64_t> Scorer::read_histories(Snapshot& snapshot,
     if (reads_content) prepared.input.content_histories.push_back(content.finish(samples));
     if (reads_ids) prepared.input.id_histories.push_back(ids.finish(samples));
   }
-  for (size_t g = 0; reads_content && g < requests.size(); ++g)
-    prepared.content_rows[g] = int64_tensor(content_rows[g]);
+  for (const auto& indices : content_rows) prepared.content_rows.push_back(int64_tensor(indices));
   return reads_ids ? keys : std::vector<uint64_t>();
 }
 
@@ -176,7 +225,7 @@ std::vector<RankAnswer> Scorer::rank(Snapshot& snapshot,
   RankingOutput output;
   const RankerInput features = snapshot.state.model->collect(prepared.input, output);
   const torch::Tensor logits = snapshot.state.model->rank(features.features);
-  const torch::Tensor scores = logits.sigmoid().contiguous();
+  const torch::Tensor scores = probabilities(logits);
   const double score_s = seconds_since(score_begin);
   observer_.stage_took(ServingStage::kPrepare, prepare_s);
   observer_.stage_took(ServingStage::kScore, score_s);
@@ -198,58 +247,9 @@ std::vector<RankAnswer> Scorer::rank(Snapshot& snapshot,
     std::iota(answer.order.begin(), answer.order.end(), 0);
     std::ranges::stable_sort(answer.order, std::greater(),
                              [&](uint32_t i) { return answer.documents[i].scores[0]; });
-    if (requests[g]->explain) explain(snapshot, prepared, g, features, logits, answer);
+    if (requests[g]->explain) explain(snapshot, prepared, g, features, answer);
   }
   return answers;
-}
-
-void Scorer::explain(Snapshot& snapshot, const Prepared& prepared, size_t request,
-                     const RankerInput& features, const torch::Tensor& logits,
-                     RankAnswer& answer) const {
-  const int64_t begin = prepared.begin[request], count = prepared.begin[request + 1] - begin;
-  const auto rows = [&](const torch::Tensor& x) { return x.narrow(0, begin, count); };
-  for (RankedDocument& document : answer.documents) document.parts.emplace();
-  for (const RankerInput::Group& group : features.groups) {
-    torch::Tensor masked = rows(features.features).clone();
-    masked.narrow(1, group.begin, group.width).zero_();
-    const torch::Tensor change =
-        (rows(logits) - snapshot.state.model->rank(masked)).select(1, 0).contiguous();
-    for (size_t i = 0; i < answer.documents.size(); ++i)
-      answer.documents[i].parts->groups.emplace_back(group.name, change.data_ptr<float>()[i]);
-  }
-  const RankingInput& input = prepared.input;
-  if (!input.documents.defined()) return;
-  const torch::Tensor documents = unit_rows(rows(input.documents));
-  const auto query_of = input.query_of[begin].item<int64_t>();
-  if (input.queries.defined() && query_of >= 0) {
-    const torch::Tensor cosines =
-        documents.mv(unit_rows(input.queries.narrow(0, query_of, 1)).squeeze(0));
-    for (size_t i = 0; i < answer.documents.size(); ++i)
-      answer.documents[i].parts->query_cosine = cosines.data_ptr<float>()[i];
-  }
-  if (prepared.content.empty() || prepared.content[request].empty()) return;
-  const auto& elements = prepared.content[request];
-  const torch::Tensor cosines =
-      documents
-          .matmul(
-              unit_rows(input.history_content.index_select(0, prepared.content_rows[request])).t())
-          .contiguous();
-  constexpr size_t kNearest = 5;
-  for (size_t i = 0; i < answer.documents.size(); ++i) {
-    const float* cosine = cosines.data_ptr<float>() + static_cast<int64_t>(i) * cosines.size(1);
-    std::vector<size_t> order(elements.size());
-    std::iota(order.begin(), order.end(), size_t{0});
-    std::ranges::sort(order, std::greater(), [&](size_t e) { return cosine[e]; });
-    auto& nearest = answer.documents[i].parts->nearest;
-    for (size_t e : order) {
-      if (nearest.size() == kNearest) break;
-      if (elements[e].document == kNone) continue;
-      const auto id = catalogue_.store().document_id(elements[e].document);
-      const bool is_listed =
-          std::ranges::any_of(nearest, [&](const auto& known) { return known.document == id; });
-      if (!is_listed) nearest.push_back({std::string(id), cosine[e]});
-    }
-  }
 }
 
 EmbedResult Scorer::embed(Snapshot& snapshot, const EmbedRequest& request) {

@@ -35,22 +35,26 @@ class Scorer {
   EmbedResult embed(Snapshot& snapshot, const EmbedRequest& request);
 
  private:
+  using PerRequest = std::vector<std::vector<HistoryElement>>;
   /// The requests as the model reads them.
   struct Prepared {
     RankingInput input;
-    std::vector<int64_t> begin;                        ///< [n + 1] first candidate of each
-    std::vector<ContentSubject> subjects;              ///< [B]
-    std::vector<std::vector<HistoryElement>> content;  ///< per request: what `input` reads
-    std::vector<torch::Tensor> content_rows;           ///< per request: rows of history_content
+    std::vector<int64_t> begin;               ///< [n + 1] first candidate of each
+    std::vector<ContentSubject> subjects;     ///< [B]
+    PerRequest content;                       ///< per request: what `input` reads
+    std::vector<torch::Tensor> content_rows;  ///< per request: rows of history_content
   };
   Prepared prepare(Snapshot& snapshot, std::span<const RankRequest* const> requests);
   void read_features(Snapshot& snapshot, std::span<const RankRequest* const> requests,
                      Prepared& prepared, std::span<const uint64_t> history_keys);
+  std::vector<PerRequest> collect_histories(std::span<const RankRequest* const> requests) const;
+  void encode_missing(Snapshot& snapshot, const std::vector<PerRequest>& all,
+                      std::span<const int32_t> rows);
   std::vector<uint64_t> read_histories(Snapshot& snapshot,
                                        std::span<const RankRequest* const> requests,
                                        Prepared& prepared);
   void explain(Snapshot& snapshot, const Prepared& prepared, size_t request,
-               const RankerInput& features, const torch::Tensor& logits, RankAnswer& answer) const;
+               const RankerInput& features, RankAnswer& answer) const;
 
   const Catalogue& catalogue_;
   const UserHistories& histories_;

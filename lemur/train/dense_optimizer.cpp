@@ -5,6 +5,8 @@
 #include <cmath>
 
 #include "lemur/kernels/adamw.h"
+#include "lemur/kernels/device.h"
+#include "lemur/kernels/optimizer_cuda.h"
 
 namespace lemur {
 
@@ -36,10 +38,11 @@ DenseOptimizer::DenseOptimizer(torch::nn::Module& module, const AdamWOptions& op
                          item.value().dim() > 1, frozen_steps ? frozen_steps(item.key()) : 0});
     total += item.value().numel();
   }
-  values_ = torch::empty(total);
-  gradients_ = torch::zeros(total);
-  first_ = torch::zeros(total);
-  second_ = torch::zeros(total);
+  const torch::Device device = total > 0 ? parameters.front().value().device() : torch::kCPU;
+  values_ = torch::empty(total, device);
+  gradients_ = torch::zeros(total, device);
+  first_ = torch::zeros(total, device);
+  second_ = torch::zeros(total, device);
   size_t i = 0;
   for (auto& item : parameters) {
     torch::Tensor parameter = item.value();
@@ -57,15 +60,32 @@ DenseOptimizer::DenseOptimizer(torch::nn::Module& module, const AdamWOptions& op
 void DenseOptimizer::zero_grad() { gradients_.zero_(); }
 
 double DenseOptimizer::clip(double clip_norm) {
-  double norm = std::sqrt(sum_of_squares(gradients_.numel(), gradients_.data_ptr<float>()));
+  const float* gradients = gradients_.data_ptr<float>();
+  double squares;
+  if (takes_launchers(gradients_.device())) {
+    torch::Tensor parts =
+        torch::empty(cuda::kSquareParts, gradients_.options().dtype(torch::kFloat64));
+    cuda::sum_of_squares(gradients_.numel(), gradients, parts.data_ptr<double>(),
+                         stream_of(gradients_));
+    squares = parts.sum().item<double>();
+  } else {
+    squares = sum_of_squares(gradients_.numel(), gradients);
+  }
+  const double norm = std::sqrt(squares);
   if (clip_norm > 0 && std::isfinite(norm) && norm > clip_norm) gradients_.mul_(clip_norm / norm);
   return norm;
 }
 
 void DenseOptimizer::step(double factor) {
   ++num_steps_;
+  const bool on_device = takes_launchers(values_.device());
+  if (on_device) step_on_device(factor);
   for (const Segment& segment : segments_)
-    if (segment.frozen_steps >= 0 && num_steps_ > segment.frozen_steps) step(segment, factor);
+    if (!on_device && moves(segment))
+      adamw_update(
+          factors_of(segment, factor), segment.end - segment.begin,
+          gradients_.data_ptr<float>() + segment.begin, first_.data_ptr<float>() + segment.begin,
+          second_.data_ptr<float>() + segment.begin, values_.data_ptr<float>() + segment.begin);
   if (average_.defined()) {
     // Early on the average follows the weights closely, so that the first weights leave no trace.
     double decay = std::min(options_.average_decay, (1.0 + num_steps_) / (10.0 + num_steps_));
@@ -73,22 +93,36 @@ void DenseOptimizer::step(double factor) {
   }
 }
 
-void DenseOptimizer::step(const Segment& segment, double factor) {
+/// Whether the step at hand moves the segment.
+bool DenseOptimizer::moves(const Segment& segment) const {
+  return segment.frozen_steps >= 0 && num_steps_ > segment.frozen_steps;
+}
+
+void DenseOptimizer::step_on_device(double factor) {
+  std::vector<cuda::AdamWSegment> segments;
+  for (const Segment& segment : segments_)
+    segments.push_back(moves(segment)
+                           ? cuda::AdamWSegment{segment.begin, factors_of(segment, factor), 0}
+                           : cuda::AdamWSegment{segment.begin, {}, 1});
+  const auto bytes = static_cast<int64_t>(segments.size() * sizeof(segments[0]));
+  const torch::Tensor there =
+      torch::from_blob(segments.data(), {bytes}, torch::kUInt8).to(values_.device());
+  cuda::adamw_update(static_cast<const cuda::AdamWSegment*>(there.data_ptr()), std::ssize(segments),
+                     values_.numel(), gradients_.data_ptr<float>(), first_.data_ptr<float>(),
+                     second_.data_ptr<float>(), values_.data_ptr<float>(), stream_of(values_));
+}
+
+AdamWFactors DenseOptimizer::factors_of(const Segment& segment, double factor) const {
   const auto updates = static_cast<double>(num_steps_ - segment.frozen_steps);
   double correction1 = 1 - std::pow(options_.beta1, updates),
          correction2 = 1 - std::pow(options_.beta2, updates);
   const double rate = factor * segment.learning_rate;
-  const AdamWFactors factors = {
-      .beta1 = static_cast<float>(options_.beta1),
-      .beta2 = static_cast<float>(options_.beta2),
-      .epsilon = static_cast<float>(options_.epsilon),
-      .step_size = static_cast<float>(rate / correction1),
-      .root = static_cast<float>(1 / std::sqrt(correction2)),
-      .keep = static_cast<float>(1 - (segment.decays ? rate * options_.weight_decay : 0))};
-  const int64_t begin = segment.begin;
-  adamw_update(factors, segment.end - begin, gradients_.data_ptr<float>() + begin,
-               first_.data_ptr<float>() + begin, second_.data_ptr<float>() + begin,
-               values_.data_ptr<float>() + begin);
+  return {.beta1 = static_cast<float>(options_.beta1),
+          .beta2 = static_cast<float>(options_.beta2),
+          .epsilon = static_cast<float>(options_.epsilon),
+          .step_size = static_cast<float>(rate / correction1),
+          .root = static_cast<float>(1 / std::sqrt(correction2)),
+          .keep = static_cast<float>(1 - (segment.decays ? rate * options_.weight_decay : 0))};
 }
 
 void DenseOptimizer::swap_average() {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "lemur/base/options.h"
+#include "lemur/kernels/adamw.h"
 
 namespace lemur {
 
@@ -26,8 +27,8 @@ double learning_rate_of(const TrainOptions& options, const std::string& name);
 int64_t frozen_steps_of(const Options& options, const std::string& name);
 
 /// Moves the parameters of a module into one flat tensor, their gradients into another, and updates
-/// both in one pass. The module must keep its parameters from then on. Float32, CPU. Not
-/// thread-safe.
+/// both in one pass. The module must keep its parameters, and they their device, from then on.
+/// Float32. Not thread-safe.
 class DenseOptimizer {
  public:
   /// `learning_rate(name)` is the learning rate of the parameter of this name. In the first
@@ -65,7 +66,9 @@ class DenseOptimizer {
     bool decays;
     int64_t frozen_steps;  // -1: all
   };
-  void step(const Segment& segment, double factor);
+  bool moves(const Segment& segment) const;
+  AdamWFactors factors_of(const Segment& segment, double factor) const;
+  void step_on_device(double factor);
 
   AdamWOptions options_;
   std::vector<Segment> segments_;

@@ -55,9 +55,11 @@ TrainStep::TrainStep(const SampleStore& store, ModelState& state, DenseOptimizer
       optimizer_(optimizer),
       builder_(store, state.model, state.tables),
       no_bank_(state.model->representation_width()),
-      documents_(store, state.bank ? *state.bank : no_bank_) {
+      documents_(store, state.bank ? *state.bank : no_bank_, state.model->device()) {
   for (Encoder encoder : {state.model->document_encoder(), state.model->query_encoder()})
     if (!encoder.is_empty()) encoder->recompute(state.options.train.recompute);
+  if (state.options.train.cuda_graphs && !state.model->device().is_cpu())
+    state.model->record_launches();
 }
 
 /// Counts the batch's documents and how many of them the bank has.
@@ -96,7 +98,7 @@ torch::Tensor TrainStep::encode(std::span<const uint32_t> documents, int64_t ste
   torch::Tensor vectors = state_.model->encode_documents(texts);
   metrics.tokens += texts.tokens.numel();
   if (!state_.bank) return vectors;
-  torch::Tensor constant = vectors.detach().contiguous();
+  const torch::Tensor constant = vectors.detach();
   measure_staleness(documents, constant, step, metrics);
   documents_.write(documents, constant, step);
   return vectors;
@@ -121,7 +123,8 @@ TrainStep::Targets TrainStep::encode_targets(const Batch& batch, int64_t step,
   const int64_t encoded = std::ssize(plan.graph) + std::ssize(plan.forward_only);
   metrics.encoded += encoded;
   metrics.backward += std::ssize(plan.graph);
-  return {torch::cat(parts).index_select(0, torch::tensor(place, torch::kInt64)),
+  return {torch::cat(parts).index_select(
+              0, torch::tensor(place, torch::kInt64).to(state_.model->device())),
           std::move(plan.graph), encoded};
 }
 
@@ -157,9 +160,11 @@ StoredContent TrainStep::read_histories(std::span<const uint32_t> documents, con
     rows.push_back(static_cast<int64_t>(i));
     of_target.push_back(found->second);
   }
-  content.vectors = content.vectors.index_copy(
-      0, torch::tensor(rows, torch::kInt64),
-      targets.vectors.index_select(0, torch::tensor(of_target, torch::kInt64)));
+  const auto index = [&](const std::vector<int64_t>& values) {
+    return torch::tensor(values, torch::kInt64).to(state_.model->device());
+  };
+  content.vectors =
+      content.vectors.index_copy(0, index(rows), targets.vectors.index_select(0, index(of_target)));
   return content;
 }
 
@@ -168,7 +173,7 @@ void TrainStep::measure_staleness(std::span<const uint32_t> documents, const tor
                                   int64_t step, StepMetrics& metrics) const {
   torch::NoGradGuard no_grad;
   const std::vector<int64_t> last = last_steps(documents);
-  torch::Tensor cosines = torch::cosine_similarity(vectors, documents_.gather(documents), 1);
+  torch::Tensor cosines = torch::cosine_similarity(vectors, documents_.gather(documents), 1).cpu();
   const float* cosine = cosines.data_ptr<float>();
   double sum = 0;
   int64_t count = 0;
@@ -248,7 +253,7 @@ void TrainStep::pass(const Batch& part, const LossShares& shares, int64_t step,
   losses.total.backward();
   watch.add_to(times.backward);
 
-  torch::Tensor scores = output.logits.detach().select(1, 0).sigmoid().contiguous();
+  torch::Tensor scores = output.logits.detach().select(1, 0).sigmoid().cpu().contiguous();
   metrics.scores.insert(metrics.scores.end(), scores.data_ptr<float>(),
                         scores.data_ptr<float>() + scores.numel());
   passed.features.push_back(std::move(built.features));

@@ -15,6 +15,7 @@
 #include "lemur/data/batch_loader.h"
 #include "lemur/data/run_folder.h"
 #include "lemur/eval/evaluator.h"
+#include "lemur/kernels/device.h"
 #include "lemur/model/bank_writer.h"
 #include "lemur/model/pretrained.h"
 #include "lemur/train/environment.h"
@@ -108,6 +109,7 @@ class Trainer {
 };
 
 const Options& Trainer::prepare() {
+  device_named(options_.train.device);  // says at once where it is not there
   int64_t threads = options_.train.threads > 0
                         ? options_.train.threads
                         : static_cast<int64_t>(std::thread::hardware_concurrency());
@@ -158,6 +160,7 @@ torch::nn::Module& Trainer::start() {
   if (pretrained && !folder_.newest(nullptr))
     for (const std::string& line : load_pretrained(options_.model, how_.base, *model_.model))
       report(line);
+  model_.move_to(options_.train.device);
   if (!folder_.exists()) folder_.create(options_, store_);
   return *model_.model;
 }
