@@ -14,7 +14,8 @@ import threading
 import time
 from pathlib import Path
 
-from running_server import RunningServer, run
+from program import run
+from serving import Server
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "examples"))
@@ -135,9 +136,10 @@ def main():
         check_unit()
         if not (work / "run/best").exists():
             make_run(build / "lemur", work)
-        options = ["--run", work / "run", "--store", work / "store", "--access-log", "", "--token-file", work / "token"]
-        with RunningServer(build / "lemur", *options, "--feedback", work / "feedback") as server:
-            served = check_client(server.url, work)
+        options = ["--access-log", "", "--token-file", work / "token", "--feedback", work / "feedback"]
+        with Server(build / "lemur", work / "run", work / "store", *options) as server:
+            served = check_client(f"http://127.0.0.1:{server.port}", work)
+        assert server.code == 0, "the server did not end well"
         check_embedded(build / "example_embed", work, served)
     finally:
         if not args.keep:

@@ -164,7 +164,7 @@ async function use_faults(page) {
 async function use_token(page) {
   await page.locator("#token:focus").waitFor();
   check((await page.locator("#users option").count()) === 0, "data before the token");
-  await page.keyboard.type("a token that is wrong");
+  await page.keyboard.type("a-token-that-is-wrong");
   await page.keyboard.press("Enter");
   await page.locator("#message", {hasText: "does not know this token"}).waitFor();
   await page.locator("#token").fill(token);

@@ -5,11 +5,11 @@
 """
 import argparse
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
-from running_server import RunningServer, run
+from program import run
+from serving import Server
 
 ROOT = Path(__file__).resolve().parent.parent
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -44,15 +44,16 @@ def main():
     try:
         if not (work / "run/best").exists():
             make_run(args.lemur, work)
-        options = ["--run", work / "run", "--store", work / "store", "--without-feedback", "--access-log", ""]
-        with RunningServer(args.lemur, *options) as open_server, \
-                RunningServer(args.lemur, *options, "--token-file", work / "token") as closed_server:
-            done = run("node", ROOT / "tests/serve_browser.mjs", open_server.url, closed_server.url, token, work)
-            print(done.stdout, end="")
+        options = [args.lemur, work / "run", work / "store", "--without-feedback", "--access-log", ""]
+        with Server(*options) as open_server, Server(*options, "--token-file", work / "token") as closed_server:
+            urls = [f"http://127.0.0.1:{server.port}/" for server in (open_server, closed_server)]
+            done = run("node", ROOT / "tests/serve_browser.mjs", *urls, token, work)
+        assert (open_server.code, closed_server.code) == (0, 0), "a server did not end well"
+        print(done.stdout, end="")
     finally:
         if not args.keep:
             shutil.rmtree(work, ignore_errors=True)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

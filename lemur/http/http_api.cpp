@@ -6,7 +6,7 @@
 #include "lemur/http/feedback_json.h"
 #include "lemur/http/infer_json.h"
 #include "lemur/http/json_text.h"
-#include "lemur/http/page_json.h"
+#include "lemur/http/page_routes.h"
 
 namespace lemur {
 namespace {

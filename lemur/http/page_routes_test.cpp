@@ -1,4 +1,4 @@
-#include "lemur/http/page_json.h"
+#include "lemur/http/page_routes.h"
 
 #include <gtest/gtest.h>
 
@@ -10,13 +10,13 @@ namespace {
 
 using Values = std::vector<std::string>;
 
-TEST(PageJson, ReadsParametersInTheOrderThatIsAskedFor) {
+TEST(PageRoutes, ReadsParametersInTheOrderThatIsAskedFor) {
   EXPECT_EQ(read_parameters("", {"name", "limit"}), (Values{"", ""}));
   EXPECT_EQ(read_parameters("limit=5&name=a%20%26b", {"name", "limit"}), (Values{"a &b", "5"}));
   EXPECT_EQ(read_parameters("name", {"name"}), Values{""});
 }
 
-TEST(PageJson, RefusesParametersThatItDoesNotKnow) {
+TEST(PageRoutes, RefusesParametersThatItDoesNotKnow) {
   const auto read = [](std::string_view query) {
     return [=] { read_parameters(query, {"name"}); };
   };
@@ -27,7 +27,7 @@ TEST(PageJson, RefusesParametersThatItDoesNotKnow) {
   expect_error<RequestError>(read("name=%ff"), "percent-encoded");
 }
 
-TEST(PageJson, ReadsCountsWithinTheirBounds) {
+TEST(PageRoutes, ReadsCountsWithinTheirBounds) {
   EXPECT_EQ(read_count("limit", "", 50, 100), 50u);
   EXPECT_EQ(read_count("limit", "1", 50, 100), 1u);
   EXPECT_EQ(read_count("limit", "100", 50, 100), 100u);

@@ -1,4 +1,4 @@
-#include "lemur/http/page_json.h"
+#include "lemur/http/page_routes.h"
 
 #include <algorithm>
 #include <charconv>
