@@ -40,6 +40,7 @@ PRECOMPILED = {"torch/torch.h", "torch/extension.h", "torch/all.h"}
 DUCKDB_USERS = {"lemur/data/database.cpp", "lemur/data/parquet_writer.cpp"}
 IMAGE_LIBRARIES = re.compile(r"jpeglib\.h|jerror\.h|turbojpeg\.h|png\.h|webp/.*")
 IMAGE_USERS = {"lemur/data/image_jpeg.cpp", "lemur/data/image_png.cpp", "lemur/data/image_webp.cpp", "lemur/data/image_testing.h",
+               "lemur/data/png_writer.cpp",
                "lemur/synth/jpeg.cpp", "lemur/synth/picture_test.cpp"}
 # Of serving, the front knows what is asked and answered, and nothing that computes it.
 SERVING_FOR_HTTP = {"lemur/serving/rank_request.h", "lemur/serving/ranking_backend.h", "lemur/serving/serving_observer.h"}

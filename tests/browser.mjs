@@ -29,13 +29,23 @@ export async function with_browser(test) {
 }
 
 // Opens `url` in a window of this size and calls `test(page)`. Fails for any error, message or
-// dialog of the page, for a request that `allowed(url)` does not let pass, and for a page that is
-// wider than the window.
+// dialog of the page but messages that `expected(text)` lets pass, for a request that
+// `allowed(url)` does not let pass, and for a page that is wider than the window.
 export async function with_page(
-    browser, {url, width, height = 900, dark = false, allowed = (asked) => asked === url}, test) {
+    browser, {
+      url,
+      width,
+      height = 900,
+      dark = false,
+      allowed = (asked) => asked === url,
+      expected = () => false
+    },
+    test) {
   const page = await browser.newPage();
   const faults = [];
-  page.on("console", (message) => faults.push(`console: ${message.text()}`));
+  page.on("console", (message) => {
+    if (!expected(message.text())) faults.push(`console: ${message.text()}`);
+  });
   page.on("pageerror", (error) => faults.push(`error: ${error.message}`));
   page.on("request", (request) => {
     if (!allowed(request.url())) faults.push(`request: ${request.url()}`);

@@ -135,7 +135,13 @@ def unknown_document(r):
 
 @kind(404)
 def unknown_path(r):
-    return request("GET", r.choice(["/", "/v1", "/v1/rank/", "//v1/rank", "/../etc/passwd", "/v2/models/x", "/v1/documents/", "*"]))
+    return request("GET", r.choice(["//", "/v1", "/v1/rank/", "//v1/rank", "/../etc/passwd", "/v2/models/x", "/v1/documents/", "*"]))
+
+
+@kind(400)
+def broken_parameter(r):
+    return request("GET", "/v1/users/42/history?" + r.choice(["limit=0", "limit=-1", "limit=9999999999999999999999", "limit=5&limit=5", "name=%", "name=%ff",
+                                                              "&", "=", "Name=long", "limit=5%00", "a" * 1000]))
 
 
 @kind(400)

@@ -83,6 +83,29 @@ class FakeBackend : public RankBackend {
     return facts;
   }
 
+  std::optional<std::vector<HistoryItem>> history(std::string_view user, std::string_view name,
+                                                  size_t limit) const override {
+    if (name != "long") return std::nullopt;
+    std::vector<HistoryItem> items;
+    if (user == "42")
+      items = {{"7", "A \"title\"", 978300000000, "click"}, {"", "", 978200000000, "like"}};
+    items.resize(std::min(items.size(), limit));
+    return items;
+  }
+
+  std::optional<std::vector<uint8_t>> image(std::string_view id,
+                                            std::string_view field) const override {
+    if (!knows(id) || (!field.empty() && field != "cover")) return std::nullopt;
+    return std::vector<uint8_t>{0x89, 'P', 'N', 'G'};
+  }
+
+  RankExamples examples(size_t count) const override {
+    RankExamples examples{{"42", "43"}, {"space films"}, {"1", "2", "3"}};
+    for (auto* list : {&examples.users, &examples.queries, &examples.documents})
+      list->resize(std::min(list->size(), count));
+    return examples;
+  }
+
   /// Answers the requests of the user "waiting".
   void release() {
     std::lock_guard lock(mutex_);

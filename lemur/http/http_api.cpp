@@ -6,6 +6,7 @@
 #include "lemur/http/feedback_json.h"
 #include "lemur/http/infer_json.h"
 #include "lemur/http/json_text.h"
+#include "lemur/http/page_routes.h"
 
 namespace lemur {
 namespace {
@@ -157,6 +158,10 @@ const std::vector<HttpApi::Route>& HttpApi::routes() {
       {"POST", {"v1", "embed"}, "embed", &HttpApi::embed},
       {"POST", {"v1", "feedback"}, "feedback", &HttpApi::feedback},
       {"GET", {"v1", "documents", "*"}, "document", &HttpApi::document},
+      {"GET", {"v1", "documents", "*", "image"}, "image", &HttpApi::image},
+      {"GET", {"v1", "users", "*", "history"}, "history", &HttpApi::history},
+      {"GET", {"v1", "examples"}, "examples", &HttpApi::examples},
+      {"GET", {"v1", "status"}, "status", &HttpApi::status},
       {"GET", {"v2"}, "server_metadata", &HttpApi::server_metadata},
       {"GET", {"v2", "health", "live"}, "live", &HttpApi::live},
       {"GET", {"v2", "health", "ready"}, "ready", &HttpApi::ready},
@@ -165,6 +170,8 @@ const std::vector<HttpApi::Route>& HttpApi::routes() {
       {"POST", {"v2", "models", "*", "infer"}, "infer", &HttpApi::infer},
       {"GET", {"metrics"}, "metrics", &HttpApi::metrics},
       {"GET", {"openapi.json"}, "openapi", &HttpApi::openapi},
+      {"GET", {""}, "page", &HttpApi::page},
+      {"GET", {"favicon.ico"}, "favicon", &HttpApi::favicon},
   };
   return routes;
 }
@@ -269,6 +276,41 @@ void HttpApi::document(Call& call) {
   if (!facts) throw RequestError(404, "unknown_document", "the store has no document of that ID");
   call.answer(document_json(*facts));
 }
+
+void HttpApi::image(Call& call) {
+  const auto parameters = read_parameters(call.request.query, {"field"});
+  const auto png = backend_.image(call.segments[2], parameters[0]);
+  if (!png) throw RequestError(404, "no_image", "there is no image of that document and field");
+  HttpAnswer answer;
+  answer.body.assign(png->begin(), png->end());
+  answer.content_type = "image/png";
+  call.send(std::move(answer));
+}
+
+void HttpApi::history(Call& call) {
+  const auto parameters = read_parameters(call.request.query, {"name", "limit"});
+  const auto& histories = backend_.schema().histories;
+  if (parameters[0].empty() && histories.empty()) return call.answer(history_json({}));
+  const std::string& name = parameters[0].empty() ? histories[0].name : parameters[0];
+  const auto items = backend_.history(call.segments[2], name,
+                                      read_count("limit", parameters[1], 50, limits_.max_history));
+  if (!items) throw RequestError(404, "unknown_history", "the model has no history of that name");
+  call.answer(history_json(*items));
+}
+
+void HttpApi::examples(Call& call) {
+  const auto parameters = read_parameters(call.request.query, {"count"});
+  RankExamples examples = backend_.examples(read_count("count", parameters[0], 50, 2000));
+  auto& documents = examples.documents;
+  documents.resize(std::min(documents.size(), limits_.max_documents));  // to rank as they are
+  call.answer(examples_json(examples));
+}
+
+void HttpApi::status(Call& call) { call.answer(status_json(backend_.status(), backend_.schema())); }
+
+void HttpApi::page(Call& call) { call.send(page_answer()); }
+
+void HttpApi::favicon(Call& call) { call.answer("", 204); }
 
 void HttpApi::live(Call& call) { call.answer("{\"live\":true}\n"); }
 

@@ -32,8 +32,11 @@ class HttpApi {
   /// Answers a request, at once or from another thread. Throws nothing.
   void handle(HttpRequest request, const Responder& responder);
 
-  /// Paths that say nothing worth a token: whether the server lives.
-  static std::vector<std::string> open_paths() { return {"/v2/health/live", "/v2/health/ready"}; }
+  /// Paths that say nothing worth a token: whether the server lives, and the page, which asks for
+  /// one before it shows data.
+  static std::vector<std::string> open_paths() {
+    return {"/", "/favicon.ico", "/v2/health/live", "/v2/health/ready"};
+  }
 
  private:
   struct Call;
@@ -45,6 +48,12 @@ class HttpApi {
   void embed(Call& call);
   void feedback(Call& call);
   void document(Call& call);
+  void image(Call& call);
+  void history(Call& call);
+  void examples(Call& call);
+  void status(Call& call);
+  void page(Call& call);
+  void favicon(Call& call);
   void live(Call& call);
   void ready(Call& call);
   void server_metadata(Call& call);

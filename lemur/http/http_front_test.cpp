@@ -83,6 +83,47 @@ TEST(HttpFront, KeepsFeedbackOnceAcrossRestarts) {
   EXPECT_EQ(told, (std::vector<std::string>{"e1", "e2"}));
 }
 
+TEST(HttpFront, ShowsAPageThatRunsItsOwnScriptOnly) {
+  TemporaryFolder folder;
+  FakeBackend backend;
+  ServingMetrics metrics;
+  HttpFrontOptions options = options_in(folder);
+  options.token_file = folder.path() / "token";
+  write_file_atomically(options.token_file, "0123456789abcdef");
+  HttpFront front(backend, metrics, options);
+  const std::string page = http_exchange(front.port(), http_get("/"));
+  EXPECT_EQ(status_of(page), 200);
+  const std::string head = page.substr(0, page.find("\r\n\r\n"));
+  EXPECT_NE(head.find("Content-Type: text/html; charset=utf-8\r\n"), std::string::npos);
+  for (const char* part : {"Content-Security-Policy: default-src 'none'; script-src 'sha256-",
+                           "; connect-src 'self'; img-src 'self';", "; frame-ancestors 'none'\r\n"})
+    EXPECT_NE(head.find(part), std::string::npos) << part << " is not in " << head;
+  EXPECT_EQ(head.find("unsafe"), std::string::npos);
+  EXPECT_EQ(status_of(http_exchange(front.port(), http_get("/favicon.ico"))), 204);
+  for (const char* path : {"/v1/examples", "/v1/status", "/v1/users/42/history",
+                           "/v1/documents/7/image", "//", "/index.html"})
+    EXPECT_EQ(status_of(http_exchange(front.port(), http_get(path))), 401) << path;
+}
+
+TEST(HttpFront, TellsWhatAUserDidNewestFirst) {
+  TemporaryFolder folder;
+  FakeBackend backend;
+  ServingMetrics metrics;
+  HttpFront front(backend, metrics, options_in(folder));
+  const auto actions_of = [&](const std::string& path) {
+    return nlohmann::json::parse(body_of(http_exchange(front.port(), http_get(path))))["actions"];
+  };
+  const auto actions = actions_of("/v1/users/42/history?name=long");
+  ASSERT_EQ(actions.size(), 2u);
+  EXPECT_EQ(actions[0], (nlohmann::json{{"document", "7"},
+                                        {"title", "A \"title\""},
+                                        {"time_ms", 978300000000},
+                                        {"action", "click"}}));
+  EXPECT_TRUE(actions[1]["document"].is_null());
+  EXPECT_EQ(actions_of("/v1/users/42/history?limit=1").size(), 1u);
+  EXPECT_EQ(actions_of("/v1/users/nobody/history").size(), 0u);
+}
+
 TEST(HttpFront, RefusesFeedbackWithoutALog) {
   TemporaryFolder folder;
   FakeBackend backend;

@@ -58,6 +58,11 @@ class Predictor : public RankBackend {
   void rank(RankRequest request, std::function<void(RankResult)> done) override;
   void embed(EmbedRequest request, std::function<void(EmbedResult)> done) override;
   std::optional<DocumentFacts> document(std::string_view id) const override;
+  std::optional<std::vector<HistoryItem>> history(std::string_view user, std::string_view name,
+                                                  size_t limit) const override;
+  std::optional<std::vector<uint8_t>> image(std::string_view id,
+                                            std::string_view field) const override;
+  RankExamples examples(size_t count) const override;
 
  private:
   using Clock = std::chrono::steady_clock;

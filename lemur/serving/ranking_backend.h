@@ -72,6 +72,19 @@ struct DocumentFacts {
   int64_t num_writes = 0;      ///< of its vector
 };
 
+/// What a user did with a document.
+struct HistoryItem {
+  std::string document;  ///< ID; empty: the store does not know the document
+  std::string title;     ///< its first text field
+  int64_t time_ms = 0;
+  std::string action;  ///< one of the schema's actions; empty: the schema names none
+};
+
+/// What there is to try a ranker with.
+struct RankExamples {
+  std::vector<std::string> users, queries, documents;
+};
+
 struct BackendStatus {
   bool is_ready = false;  ///< a model is loaded and answers
   std::string model_name, model_version;
@@ -105,6 +118,21 @@ class RankBackend {
 
   /// Returns nothing for an ID that the store does not know.
   virtual std::optional<DocumentFacts> document(std::string_view id) const = 0;
+
+  /// Returns the newest `limit` actions of a user's history, newest first; nothing for a name that
+  /// the schema lacks.
+  virtual std::optional<std::vector<HistoryItem>> history(std::string_view user,
+                                                          std::string_view name,
+                                                          size_t limit) const = 0;
+
+  /// Returns the document's image as the model sees it, as PNG; an empty `field` is the first one
+  /// that has an image. Returns nothing where there is none.
+  virtual std::optional<std::vector<uint8_t>> image(std::string_view id,
+                                                    std::string_view field) const = 0;
+
+  /// Returns the users, queries and documents of the store's newest events: at most `count` of
+  /// each, newest first, none twice.
+  virtual RankExamples examples(size_t count) const = 0;
 };
 
 }  // namespace lemur

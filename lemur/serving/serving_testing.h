@@ -1,8 +1,6 @@
 // A store and a run with untrained models, for tests of serving.
 #pragma once
 
-#include <torch/types.h>
-
 #include <filesystem>
 #include <memory>
 #include <string>
