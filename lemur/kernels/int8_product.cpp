@@ -10,7 +10,7 @@
 #include <mutex>
 
 #include "lemur/base/error.h"
-#include "lemur/kernels/scratch.h"
+#include "lemur/kernels/simd.h"
 
 namespace lemur {
 namespace {
@@ -28,16 +28,25 @@ const dnnl::engine& engine() {
 }
 
 /// Rounds a row [k] to 8 bits and returns its scale.
-float quantise_row(const float* x, int64_t k, int8_t* q) {
+LEMUR_MULTIVERSION float quantise_row(const float* x, int64_t k, int8_t* q) {
   float largest = 0;
+#pragma omp simd reduction(max : largest)
   for (int64_t i = 0; i < k; ++i) largest = std::max(largest, std::abs(x[i]));
-  if (largest == 0) {
-    std::fill_n(q, k, int8_t{0});
-    return 0;
-  }
-  const float factor = kLargest / largest;
-  for (int64_t i = 0; i < k; ++i) q[i] = static_cast<int8_t>(std::nearbyint(x[i] * factor));
+  const float factor = largest > 0 ? kLargest / largest : 0;
+  // Numbers of this size have no places behind the point: adding it rounds to the nearest integer.
+  constexpr float kRounding = 12582912.0F;
+#pragma omp simd
+  for (int64_t i = 0; i < k; ++i)
+    q[i] = static_cast<int8_t>(static_cast<int32_t>((x[i] * factor + kRounding) - kRounding));
   return largest / kLargest;
+}
+
+/// Writes y [n] = sums times the row's and the columns' scales, plus a shift.
+LEMUR_MULTIVERSION void scale_row(int64_t n, const int32_t* sums, float row_scale,
+                                  const float* scales, const float* shifts, float* y) {
+#pragma omp simd
+  for (int64_t i = 0; i < n; ++i)
+    y[i] = static_cast<float>(sums[i]) * (row_scale * scales[i]) + shifts[i];
 }
 
 /// Calls body(first, last) for pieces of `rows` rows, on all threads.
@@ -150,12 +159,8 @@ Tensor Int8Weights::product(const Tensor& x, const Tensor& bias) const {
   for_row_pieces(impl.tokens * rows, [&](int64_t first, int64_t last) {
     for (int64_t row = first; row < last; ++row) {
       const int64_t token = row / rows;
-      const int32_t* from = sum + (token * padded + row % rows) * impl.n;
-      const float *scale = column_scales + token * impl.n, *add = shifts + token * impl.n;
-      const float row_scale = row_scales[row];
-      float* to = result + row * impl.n;
-      for (int64_t i = 0; i < impl.n; ++i)
-        to[i] = static_cast<float>(from[i]) * (row_scale * scale[i]) + add[i];
+      scale_row(impl.n, sum + (token * padded + row % rows) * impl.n, row_scales[row],
+                column_scales + token * impl.n, shifts + token * impl.n, result + row * impl.n);
     }
   });
   return is_batched ? y : y.squeeze(0);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 #include <vector>
 
 #include "lemur/base/error.h"
@@ -26,21 +27,25 @@ void newest_first(const int64_t* offsets, const int64_t* document, int64_t b,
     if (document == nullptr || document[m] >= 0) elements.push_back(m);
 }
 
-/// Fills `features` [2 * k + 3] of one sample and, in `order`, the largest k elements.
+/// Cosines with their elements, to be sorted.
+template <typename T>
+using Sortable = std::vector<std::pair<T, int64_t>>;
+
+/// Fills `features` [2 * k + 3] of one sample and `largest` with its largest k elements.
 template <typename T>
 void forward_row(const T* cosines, const std::vector<int64_t>& elements, int64_t k, T* features,
-                 std::vector<int64_t>& order) {
+                 Sortable<T>& order, int64_t* largest) {
   const int64_t count = std::ssize(elements), kept = std::min(k, count);
   T sum = 0;
-  for (int64_t m : elements) sum += cosines[m];
+  order.clear();
+  for (int64_t m : elements) sum += cosines[m], order.emplace_back(-cosines[m], m);
   // Equal cosines are ordered by element: they give the same features, the gradient one place.
-  order = elements;
-  std::partial_sort(order.begin(), order.begin() + kept, order.end(), [&](int64_t a, int64_t b) {
-    return cosines[a] != cosines[b] ? cosines[a] > cosines[b] : a < b;
-  });
+  std::nth_element(order.begin(), order.begin() + kept, order.end());
+  std::sort(order.begin(), order.begin() + kept);
   for (int64_t i = 0; i < kept; ++i) {
     features[i] = cosines[elements[static_cast<size_t>(i)]];
-    features[k + i] = cosines[order[static_cast<size_t>(i)]];
+    features[k + i] = -order[static_cast<size_t>(i)].first;
+    largest[i] = order[static_cast<size_t>(i)].second;
   }
   features[2 * k] = static_cast<T>(std::log1p(static_cast<double>(count)) / 8);
   if (count == 0) return;
@@ -66,11 +71,11 @@ class RaggedSimilarity : public torch::autograd::Function<RaggedSimilarity> {
       const auto* values = cosines.data_ptr<scalar_t>();
       auto* result = features.data_ptr<scalar_t>();
       at::parallel_for(0, samples, 8, [&](int64_t from, int64_t to) {
-        std::vector<int64_t> elements, order;
+        std::vector<int64_t> elements;
+        Sortable<scalar_t> order;
         for (int64_t b = from; b < to; ++b) {
           newest_first(begin, index, b, elements);
-          forward_row(values, elements, k, result + b * (2 * k + 3), order);
-          std::copy_n(order.begin(), std::min(k, std::ssize(order)), kept + b * k);
+          forward_row(values, elements, k, result + b * (2 * k + 3), order, kept + b * k);
         }
       });
     });
