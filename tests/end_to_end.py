@@ -12,23 +12,17 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections import defaultdict
 from pathlib import Path
 
+from program import run
+
 SMALL = ["model.encoder_width=32", "model.representation_width=32", "model.document_layers=2", "model.query_layers=1", "model.tokens=8",
          "model.token_width=32", "train.batch_size=128", "train.epochs=2", "train.checkpoint_every=20", "train.evaluate_every=60",
          "bank.forward=0.5", "bank.backward=0.25", "bank.refresh_budget=0.1", "bank.history_gradient=true", "bank.fill=true",
          "model.encoder_dropout=0.1", "model.patch_pixels=16", "train.image_flip=true", "train.image_crop=0.2"]
-
-
-def run(*command, code=0):
-    done = subprocess.run([str(c) for c in command], capture_output=True, text=True)
-    if done.returncode != code:
-        sys.exit(f"{' '.join(map(str, command))}: exit code {done.returncode}, expected {code}\n{done.stdout}\n{done.stderr}")
-    return done
 
 
 def pair_auc(scores, labels):

@@ -6,10 +6,10 @@
 import argparse
 import json
 import shutil
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
+
+from program import run
 
 ROOT = Path(__file__).resolve().parent.parent
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -17,13 +17,6 @@ SMALL = ["model.encoder_width=32", "model.representation_width=32", "model.docum
          "model.token_width=32", "train.batch_size=128", "train.epochs=2", "train.evaluate_every=40", "train.log_every=5",
          "bank.forward=0.5", "bank.backward=0.25", "bank.refresh_budget=0.1"]
 BASELINE = ["model.ranker=mlp", "model.content=false", "model.id_history=false", "bank.enabled=false"]
-
-
-def run(*command, code=0):
-    done = subprocess.run([str(c) for c in command], capture_output=True, text=True)
-    if done.returncode != code:
-        sys.exit(f"{' '.join(map(str, command))}: exit code {done.returncode}, expected {code}\n{done.stdout}\n{done.stderr}")
-    return done
 
 
 def scaling_lines():

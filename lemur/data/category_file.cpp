@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "lemur/base/hash.h"
+#include "lemur/data/separated.h"
 
 namespace lemur {
 
@@ -19,14 +20,8 @@ void CategoryFile::append(const ColumnView& column, size_t row) {
     column.text_list(row, items_);
     return append(items_);
   }
-  std::string_view text = column.text(row);
-  while (!separator_.empty()) {
-    size_t cut = text.find(separator_);
-    if (cut == std::string_view::npos) break;
-    items_.push_back(text.substr(0, cut));
-    text.remove_prefix(cut + separator_.size());
-  }
-  items_.push_back(text);
+  for_each_part(column.text(row), separator_,
+                [&](std::string_view part) { items_.push_back(part); });
   append(items_);
 }
 

@@ -118,12 +118,7 @@ std::vector<std::string> IngestContent::normalize(const ColumnView& texts, size_
   std::vector<std::string> normalized(num_rows);
   share(num_rows, kPart, context_.options.threads, [&](size_t begin, size_t end) {
     WordSplitter splitter(context_.options.tokenizer.lower_case);
-    for (size_t row = begin; row < end; ++row)
-      splitter.split(texts.text(row), [&](std::string_view word) {
-        if (!normalized[row].empty()) normalized[row] += ' ';
-        normalized[row] += word;
-        return true;
-      });
+    for (size_t row = begin; row < end; ++row) normalized[row] = splitter.joined(texts.text(row));
   });
   return normalized;
 }

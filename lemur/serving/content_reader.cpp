@@ -139,16 +139,6 @@ void ContentReader::add_to_cache(Snapshot& snapshot, std::span<const uint32_t> d
   encode(snapshot, subjects, missing, vectors);
 }
 
-std::string ContentReader::normalise(const std::string& text) {
-  std::string normalised;
-  splitter_.split(text, [&](std::string_view word) {
-    if (!normalised.empty()) normalised += ' ';
-    normalised += word;
-    return true;
-  });
-  return normalised;
-}
-
 torch::Tensor ContentReader::queries(Snapshot& snapshot, std::span<const std::string> texts,
                                      std::vector<bool>& is_empty) {
   ModelState& state = snapshot.state;
@@ -157,7 +147,7 @@ torch::Tensor ContentReader::queries(Snapshot& snapshot, std::span<const std::st
   std::vector<Missing> missing;
   std::vector<std::vector<int32_t>> tokens;
   for (size_t i = 0; i < texts.size(); ++i) {
-    const std::string text = normalise(texts[i]);
+    const std::string text = splitter_.joined(texts[i]);
     is_empty[i] = text.empty();
     if (text.empty()) continue;
     const uint64_t key = hash_bytes(text);

@@ -52,7 +52,6 @@ class ContentReader {
   };
   uint64_t content_key(const ContentSubject& subject) const;
   DocumentContent content_of(const ContentSubject& subject) const;
-  std::string normalise(const std::string& text);
   void encode(Snapshot& snapshot, std::span<ContentSubject> subjects,
               std::span<const Missing> missing, torch::Tensor& vectors);
 

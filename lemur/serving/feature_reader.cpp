@@ -7,6 +7,7 @@
 
 #include "lemur/base/error.h"
 #include "lemur/base/hash.h"
+#include "lemur/data/separated.h"
 
 namespace lemur {
 namespace {
@@ -112,19 +113,10 @@ void FeatureReader::append_row(size_t feature, std::optional<uint64_t> row,
 
 void FeatureReader::append_names(size_t feature, const std::vector<std::string>& names,
                                  Batch::Feature& values) const {
-  const std::string& separator = sources_[feature].separator;
-  const auto add = [&](std::string_view name) {
-    if (!name.empty()) values.keys.push_back(hash_bytes(name));
-  };
-  for (std::string_view name : names) {
-    while (!separator.empty()) {
-      const size_t cut = name.find(separator);
-      if (cut == std::string_view::npos) break;
-      add(name.substr(0, cut));
-      name.remove_prefix(cut + separator.size());
-    }
-    add(name);
-  }
+  for (const std::string& name : names)
+    for_each_part(name, sources_[feature].separator, [&](std::string_view part) {
+      if (!part.empty()) values.keys.push_back(hash_bytes(part));
+    });
   values.offsets.push_back(static_cast<uint32_t>(values.keys.size()));
 }
 

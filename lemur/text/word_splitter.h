@@ -40,6 +40,17 @@ class WordSplitter {
     }
   }
 
+  /// Returns the words with one space between them: what queries are told apart by.
+  std::string joined(std::string_view text) {
+    std::string words;
+    split(text, [&](std::string_view word) {
+      if (!words.empty()) words += ' ';
+      words += word;
+      return true;
+    });
+    return words;
+  }
+
  private:
   static bool is_ascii_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
