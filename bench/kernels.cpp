@@ -94,6 +94,13 @@ void products(Report& report) {
                               c.data_ptr<float>(), n, false);
           },
           flops},
+         {"multiply, B transposed",
+          [&] {
+            for (int64_t i = 0; i < kCalls; ++i)
+              multiply<float>(kRows, n, k, {a.data_ptr<float>(), k}, {b.data_ptr<float>(), 1, k},
+                              c.data_ptr<float>(), n, false);
+          },
+          flops},
          {"LibTorch's mm (BLAS)",
           [&] {
             for (int64_t i = 0; i < kCalls; ++i) torch::mm_out(c, a, b);

@@ -68,6 +68,16 @@ LEMUR_INLINE void multiply_panel(int64_t m, int64_t k, MatrixView<T> a, const T*
   if constexpr (kRows > 1) multiply_panel<T, kRows / 2>(m, k, a, panel, to);
 }
 
+/// Writes a square of B's columns, each contiguous and `stride` values after the one before, to rows
+/// of a panel.
+template <typename T>
+LEMUR_INLINE void pack_turned(const T* from, int64_t stride, T* panel) {
+  Vec<T> rows[kLanes<T>];
+  for (int64_t i = 0; i < kLanes<T>; ++i) simd::load(rows[i], from + i * stride);
+  simd::transpose<T>(rows);
+  for (int64_t i = 0; i < kLanes<T>; ++i) simd::store(panel + i * kPanel<T>, rows[i]);
+}
+
 /// Copies B [k, columns] to rows of a panel, zeros behind.
 template <typename T>
 LEMUR_INLINE void pack(int64_t k, const MatrixView<T>& b, int64_t columns, T* panel) {
@@ -81,8 +91,13 @@ LEMUR_INLINE void pack(int64_t k, const MatrixView<T>& b, int64_t columns, T* pa
     }
     return;
   }
+  int64_t packed = 0;
+  if (b.row == 1 && columns == kPanel<T>)
+    for (; packed + kLanes<T> <= k; packed += kLanes<T>)
+      for (int64_t c = 0; c < kPanel<T>; c += kLanes<T>)
+        pack_turned(b.data + packed + c * b.column, b.column, panel + packed * kPanel<T> + c);
   for (int64_t c = 0; c < kPanel<T>; ++c)
-    for (int64_t j = 0; j < k; ++j)
+    for (int64_t j = packed; j < k; ++j)
       panel[j * kPanel<T> + c] = c < columns ? b.data[j * b.row + c * b.column] : T(0);
 }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 /// Compiles a function once per instruction set and picks at load time; off under sanitizers, whose
 /// runtime is not up yet when the pick is made.
@@ -79,6 +80,27 @@ LEMUR_INLINE void for_vectors(int64_t width, const Body& body) {
   int64_t column = 0;
   for (; column + kLanes<T> <= width; column += kLanes<T>) body(column, kLanes<T>);
   if (column < width) body(column, width - column);
+}
+
+/// Transposes a square of as many vectors as each has lanes.
+template <typename T>
+LEMUR_INLINE void transpose(Vec<T> (&rows)[kLanes<T>]) {
+  typedef std::conditional_t<sizeof(T) == 4, int32_t, int64_t> Lanes __attribute__((vector_size(64)));
+#pragma GCC unroll 4
+  for (int64_t step = 1; step < kLanes<T>; step *= 2) {
+    Lanes upper{}, lower{};
+    for (int64_t lane = 0; lane < kLanes<T>; ++lane) {
+      upper[lane] = lane & step ? kLanes<T> + lane - step : lane;
+      lower[lane] = lane & step ? kLanes<T> + lane : lane + step;
+    }
+#pragma GCC unroll 16
+    for (int64_t i = 0; i < kLanes<T>; ++i) {
+      if (i & step) continue;
+      const Vec<T> first = rows[i], second = rows[i + step];
+      rows[i] = __builtin_shuffle(first, second, upper);
+      rows[i + step] = __builtin_shuffle(first, second, lower);
+    }
+  }
 }
 
 /// Adds up the lanes, halves first.
