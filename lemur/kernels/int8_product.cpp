@@ -1,15 +1,16 @@
 #include "lemur/kernels/int8_product.h"
 
 #include <ATen/Parallel.h>
+#include <omp.h>
 #include <torch/torch.h>
 
 #include <algorithm>
 #include <cmath>
 #include <dnnl.hpp>
-#include <map>
-#include <mutex>
+#include <vector>
 
 #include "lemur/base/error.h"
+#include "lemur/kernels/scratch.h"
 #include "lemur/kernels/simd.h"
 
 namespace lemur {
@@ -19,12 +20,17 @@ using torch::Tensor;
 
 constexpr const char* kWhere = "int8_product";
 constexpr float kLargest = 127;
-constexpr int64_t kRowStep = 32;   // rows are padded to a multiple: few shapes, few programs
-constexpr int64_t kRowPiece = 64;  // rows that a thread takes at a time
+constexpr int64_t kRowStep = 32;  // rows are padded to a multiple: few shapes, few programs
+
+using Type = dnnl::memory::data_type;
 
 const dnnl::engine& engine() {
   static const dnnl::engine cpu(dnnl::engine::kind::cpu, 0);
   return cpu;
+}
+
+dnnl::memory::desc rows_desc(int64_t rows, int64_t columns, Type type) {
+  return {{rows, columns}, type, dnnl::memory::format_tag::ab};
 }
 
 /// Rounds a row [k] to 8 bits and returns its scale.
@@ -49,38 +55,35 @@ LEMUR_MULTIVERSION void scale_row(int64_t n, const int32_t* sums, float row_scal
     y[i] = static_cast<float>(sums[i]) * (row_scale * scales[i]) + shifts[i];
 }
 
-/// Calls body(first, last) for pieces of `rows` rows, on all threads.
-template <typename Body>
-void for_row_pieces(int64_t rows, const Body& body) {
-  at::parallel_for(0, rows, kRowPiece, body);
-}
+/// One thread for what is made on this one while it lives.
+class OneThread {
+ public:
+  OneThread() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }
+  ~OneThread() { omp_set_num_threads(before_); }
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+
+ private:
+  int before_;
+};
+
+int64_t padded_rows(int64_t rows) { return (rows + kRowStep - 1) / kRowStep * kRowStep; }
 
 }  // namespace
 
 struct Int8Weights::Impl {
   int64_t tokens, n, k;
-  Tensor scales;                                     // [T, n]
-  dnnl::memory packed;                               // as the product of the first shape wanted it
-  mutable std::mutex mutex;                          // guards products
-  mutable std::map<int64_t, dnnl::matmul> products;  // by number of rows
-
-  dnnl::memory::desc rows_desc(int64_t rows, int64_t columns, dnnl::memory::data_type type) const {
-    return {{tokens, rows, columns}, type, dnnl::memory::format_tag::abc};
-  }
+  std::vector<float> scales, no_shifts;  // [T * n], [n] zeros
+  std::vector<dnnl::memory> packed;      // by token, as the products want it
+  std::vector<dnnl::matmul> products;    // of kRowStep rows, of twice as many, ...
+  dnnl::memory::desc scratch;            // the largest that they need
 
   dnnl::matmul::primitive_desc describe(int64_t rows, const dnnl::memory::desc& weights) const {
-    using Type = dnnl::memory::data_type;
+    dnnl::primitive_attr attributes;  // scratch of the caller: a product is of no thread
+    attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
     return {
         dnnl::matmul::desc(rows_desc(rows, k, Type::s8), weights, rows_desc(rows, n, Type::s32)),
-        engine()};
-  }
-
-  dnnl::matmul product_of(int64_t rows) const {
-    std::lock_guard lock(mutex);
-    auto found = products.find(rows);
-    if (found == products.end())
-      found = products.emplace(rows, dnnl::matmul(describe(rows, packed.get_desc()))).first;
-    return found->second;
+        attributes, engine()};
   }
 };
 
@@ -92,26 +95,60 @@ Int8Weights::Int8Weights(const Tensor& weight) : impl_(std::make_unique<Impl>())
   const Tensor whole = (weight.dim() == 3 ? weight : weight.unsqueeze(0)).detach().contiguous();
   Impl& impl = *impl_;
   impl.tokens = whole.size(0), impl.n = whole.size(1), impl.k = whole.size(2);
-  impl.scales = torch::empty({impl.tokens, impl.n});
-  Tensor rounded = torch::empty({impl.tokens, impl.n, impl.k}, torch::kInt8);
+  impl.no_shifts.resize(static_cast<size_t>(impl.n));
+  std::vector<int8_t> rounded(static_cast<size_t>(whole.numel()));
   for (int64_t row = 0; row < impl.tokens * impl.n; ++row)
-    impl.scales.data_ptr<float>()[row] = quantise_row(
-        whole.data_ptr<float>() + row * impl.k, impl.k, rounded.data_ptr<int8_t>() + row * impl.k);
+    impl.scales.push_back(quantise_row(whole.data_ptr<float>() + row * impl.k, impl.k,
+                                       rounded.data() + row * impl.k));
 
-  using Type = dnnl::memory::data_type;
-  const dnnl::memory::dims dims = {impl.tokens, impl.k, impl.n};
+  const OneThread one_thread;
+  const dnnl::memory::dims dims = {impl.k, impl.n};
   const auto wanted =
-      impl.describe(512, dnnl::memory::desc(dims, Type::s8, dnnl::memory::format_tag::any))
+      impl.describe(kMostRows, dnnl::memory::desc(dims, Type::s8, dnnl::memory::format_tag::any))
           .weights_desc();
-  dnnl::memory plain({dims, Type::s8, dnnl::memory::format_tag::acb}, engine(),
-                     rounded.data_ptr<int8_t>());
-  impl.packed = dnnl::memory(wanted, engine());
   dnnl::stream stream(engine());
-  dnnl::reorder(plain, impl.packed).execute(stream, plain, impl.packed);
+  for (int64_t token = 0; token < impl.tokens; ++token) {
+    dnnl::memory plain({dims, Type::s8, dnnl::memory::format_tag::ba}, engine(),
+                       rounded.data() + token * impl.n * impl.k);
+    impl.packed.emplace_back(wanted, engine());
+    dnnl::reorder(plain, impl.packed.back()).execute(stream, plain, impl.packed.back());
+  }
   stream.wait();
+  for (int64_t rows = kRowStep; rows <= kMostRows; rows += kRowStep) {
+    const auto described = impl.describe(rows, wanted);
+    impl.products.emplace_back(described);
+    if (described.scratchpad_desc().get_size() >= impl.scratch.get_size())
+      impl.scratch = described.scratchpad_desc();
+  }
 }
 
 Int8Weights::~Int8Weights() = default;
+
+void Int8Weights::product_rows(int64_t token, int64_t rows, const float* x, const float* bias,
+                               float* y) const {
+  const Impl& impl = *impl_;
+  const int64_t padded = padded_rows(rows);
+  auto* q = thread_buffer<int8_t, Impl>(kMostRows * impl.k);
+  auto* sums = thread_buffer<int32_t, Impl>(kMostRows * impl.n);
+  auto* scratch = thread_buffer<uint8_t, Impl>(static_cast<int64_t>(impl.scratch.get_size()));
+  float scales[kMostRows];
+  for (int64_t row = 0; row < rows; ++row)
+    scales[row] = quantise_row(x + row * impl.k, impl.k, q + row * impl.k);
+  std::fill(q + rows * impl.k, q + padded * impl.k, int8_t{0});
+
+  dnnl::stream stream(engine());
+  const dnnl::matmul& product = impl.products[static_cast<size_t>(padded / kRowStep - 1)];
+  product.execute(stream, {{DNNL_ARG_SRC, {rows_desc(padded, impl.k, Type::s8), engine(), q}},
+                           {DNNL_ARG_WEIGHTS, impl.packed[static_cast<size_t>(token)]},
+                           {DNNL_ARG_DST, {rows_desc(padded, impl.n, Type::s32), engine(), sums}},
+                           {DNNL_ARG_SCRATCHPAD, {impl.scratch, engine(), scratch}}});
+  stream.wait();
+
+  const float* shifts = bias == nullptr ? impl.no_shifts.data() : bias;
+  for (int64_t row = 0; row < rows; ++row)
+    scale_row(impl.n, sums + row * impl.n, scales[row], impl.scales.data() + token * impl.n, shifts,
+              y + row * impl.n);
+}
 
 Tensor Int8Weights::product(const Tensor& x, const Tensor& bias) const {
   const Impl& impl = *impl_;
@@ -124,43 +161,22 @@ Tensor Int8Weights::product(const Tensor& x, const Tensor& bias) const {
   if (bias.defined() && bias.numel() != impl.tokens * impl.n)
     fail<InvalidArgument>(kWhere, "a bias [{}] for weights [{}, {}, {}]",
                           fmt::join(bias.sizes(), ", "), impl.tokens, impl.n, impl.k);
-  const int64_t rows = x.size(-2), padded = (rows + kRowStep - 1) / kRowStep * kRowStep;
+  const int64_t rows = x.size(-2);
   Tensor y = torch::empty({impl.tokens, rows, impl.n});
-  if (y.numel() == 0) return is_batched ? y : y.squeeze(0);
-
-  const Tensor input = x.contiguous();
-  Tensor q = torch::empty({impl.tokens, padded, impl.k}, torch::kInt8),
-         sums = torch::empty({impl.tokens, padded, impl.n}, torch::kInt32),
-         scales = torch::empty({impl.tokens, rows});
+  const Tensor input = x.contiguous(), shift = bias.defined() ? bias.contiguous() : bias;
   const auto* values = input.data_ptr<float>();
-  auto* rounded = q.data_ptr<int8_t>();
-  auto* row_scales = scales.data_ptr<float>();
-  for_row_pieces(impl.tokens * rows, [&](int64_t first, int64_t last) {
-    for (int64_t row = first; row < last; ++row)
-      row_scales[row] = quantise_row(values + row * impl.k, impl.k,
-                                     rounded + (row / rows * padded + row % rows) * impl.k);
-  });
-  if (padded > rows) q.narrow(1, rows, padded - rows).zero_();
-
-  using Type = dnnl::memory::data_type;
-  dnnl::stream stream(engine());
-  impl.product_of(padded).execute(
-      stream,
-      {{DNNL_ARG_SRC, {impl.rows_desc(padded, impl.k, Type::s8), engine(), rounded}},
-       {DNNL_ARG_WEIGHTS, impl.packed},
-       {DNNL_ARG_DST, {impl.rows_desc(padded, impl.n, Type::s32), engine(), sums.data_ptr()}}});
-  stream.wait();
-
-  const auto* sum = sums.data_ptr<int32_t>();
-  const auto* column_scales = impl.scales.data_ptr<float>();
-  const Tensor shift = bias.defined() ? bias.contiguous() : torch::zeros({impl.tokens, impl.n});
-  const auto* shifts = shift.data_ptr<float>();
+  const auto* shifts = bias.defined() ? shift.data_ptr<float>() : nullptr;
   auto* result = y.data_ptr<float>();
-  for_row_pieces(impl.tokens * rows, [&](int64_t first, int64_t last) {
-    for (int64_t row = first; row < last; ++row) {
-      const int64_t token = row / rows;
-      scale_row(impl.n, sum + (token * padded + row % rows) * impl.n, row_scales[row],
-                column_scales + token * impl.n, shifts + token * impl.n, result + row * impl.n);
+  // At least a block for each thread.
+  const int64_t most = std::clamp(
+      padded_rows((rows + at::get_num_threads() - 1) / at::get_num_threads()), kRowStep, kMostRows);
+  const int64_t blocks = (rows + most - 1) / most;
+  at::parallel_for(0, impl.tokens * blocks, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t block = begin; block < end; ++block) {
+      const int64_t token = block / blocks, first = block % blocks * most,
+                    row = token * rows + first;
+      product_rows(token, std::min(most, rows - first), values + row * impl.k,
+                   shifts == nullptr ? nullptr : shifts + token * impl.n, result + row * impl.n);
     }
   });
   return is_batched ? y : y.squeeze(0);

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -27,28 +29,63 @@ void newest_first(const int64_t* offsets, const int64_t* document, int64_t b,
     if (document == nullptr || document[m] >= 0) elements.push_back(m);
 }
 
-/// Cosines with their elements, to be sorted.
+/// What one sample's cosines need while they are sorted.
 template <typename T>
-using Sortable = std::vector<std::pair<T, int64_t>>;
+struct Sorting {
+  std::vector<T> cosines, highest;           // newest first; of groups of cosines
+  std::vector<std::pair<T, int64_t>> order;  // minus the cosine, element
+};
+
+/// Returns a number that at least k of the values reach: the k-th of the highest of 4 k groups.
+template <typename T>
+T reached_by(int64_t k, const std::vector<T>& values, std::vector<T>& highest) {
+  const auto groups = static_cast<size_t>(4 * k);
+  highest.assign(values.begin(), values.begin() + static_cast<int64_t>(groups));
+  for (size_t first = groups; first < values.size(); first += groups) {
+    const size_t count = std::min(groups, values.size() - first);
+    for (size_t g = 0; g < count; ++g) highest[g] = std::max(highest[g], values[first + g]);
+  }
+  std::nth_element(highest.begin(), highest.begin() + k - 1, highest.end(), std::greater());
+  return highest[static_cast<size_t>(k - 1)];
+}
+
+/// Puts the k largest cosines in front of sorting.order, the largest first.
+template <typename T>
+void sort_largest(const std::vector<int64_t>& elements, int64_t k, Sorting<T>& sorting) {
+  const size_t count = elements.size();
+  auto& order = sorting.order;
+  const auto list_from = [&](T least) {
+    order.resize(count + 1);  // each is written, and overwritten where it is too small
+    size_t listed = 0;
+    for (size_t i = 0; i < count; ++i) {
+      order[listed] = {-sorting.cosines[i], elements[i]};
+      listed += !(sorting.cosines[i] < least);
+    }
+    order.resize(listed);
+  };
+  list_from(std::ssize(elements) > 4 * k ? reached_by(k, sorting.cosines, sorting.highest)
+                                         : -std::numeric_limits<T>::infinity());
+  if (std::ssize(order) < k) list_from(-std::numeric_limits<T>::infinity());
+  // Equal cosines are ordered by element: they give the same features, the gradient one place.
+  std::partial_sort(order.begin(), order.begin() + k, order.end());
+}
 
 /// Fills `features` [2 * k + 3] of one sample and `largest` with its largest k elements.
 template <typename T>
 void forward_row(const T* cosines, const std::vector<int64_t>& elements, int64_t k, T* features,
-                 Sortable<T>& order, int64_t* largest) {
+                 Sorting<T>& sorting, int64_t* largest) {
   const int64_t count = std::ssize(elements), kept = std::min(k, count);
-  T sum = 0;
-  order.clear();
-  for (int64_t m : elements) sum += cosines[m], order.emplace_back(-cosines[m], m);
-  // Equal cosines are ordered by element: they give the same features, the gradient one place.
-  std::nth_element(order.begin(), order.begin() + kept, order.end());
-  std::sort(order.begin(), order.begin() + kept);
-  for (int64_t i = 0; i < kept; ++i) {
-    features[i] = cosines[elements[static_cast<size_t>(i)]];
-    features[k + i] = -order[static_cast<size_t>(i)].first;
-    largest[i] = order[static_cast<size_t>(i)].second;
-  }
   features[2 * k] = static_cast<T>(std::log1p(static_cast<double>(count)) / 8);
   if (count == 0) return;
+  sorting.cosines.resize(elements.size());
+  T sum = 0;
+  for (size_t i = 0; i < elements.size(); ++i) sum += sorting.cosines[i] = cosines[elements[i]];
+  sort_largest(elements, kept, sorting);
+  for (int64_t i = 0; i < kept; ++i) {
+    features[i] = sorting.cosines[static_cast<size_t>(i)];
+    features[k + i] = -sorting.order[static_cast<size_t>(i)].first;
+    largest[i] = sorting.order[static_cast<size_t>(i)].second;
+  }
   features[2 * k + 1] = sum / static_cast<T>(count);
   features[2 * k + 2] = features[k];
 }
@@ -72,10 +109,10 @@ class RaggedSimilarity : public torch::autograd::Function<RaggedSimilarity> {
       auto* result = features.data_ptr<scalar_t>();
       at::parallel_for(0, samples, 8, [&](int64_t from, int64_t to) {
         std::vector<int64_t> elements;
-        Sortable<scalar_t> order;
+        Sorting<scalar_t> sorting;
         for (int64_t b = from; b < to; ++b) {
           newest_first(begin, index, b, elements);
-          forward_row(values, elements, k, result + b * (2 * k + 3), order, kept + b * k);
+          forward_row(values, elements, k, result + b * (2 * k + 3), sorting, kept + b * k);
         }
       });
     });

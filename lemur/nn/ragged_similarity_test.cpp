@@ -57,6 +57,21 @@ TEST(RaggedSimilarity, AgreesWithTheReference) {
     }
 }
 
+TEST(RaggedSimilarity, FindsTheLargestOfManyEqualOnesInTheirOrder) {
+  torch::manual_seed(4);
+  for (int64_t length : {16, 17, 400, 1000}) {  // 4 k and more: not all of them are sorted
+    const Tensor cosines = torch::randint(0, 30, {length}, torch::kFloat64).set_requires_grad(true),
+                 offsets = torch::tensor({int64_t{0}, length}, torch::kInt64);
+    const Tensor found = ragged_similarity(cosines, offsets, {}, 4);
+    EXPECT_TRUE(torch::allclose(found, ragged_similarity_reference(cosines, offsets, {}, 4)));
+    // The first of those that are equal takes the gradient.
+    const Tensor stable = std::get<1>(cosines.sort(/*stable=*/true, -1, /*descending=*/true));
+    const Tensor gradient = torch::autograd::grad({found[0].narrow(0, 4, 4).sum()}, {cosines})[0];
+    EXPECT_TRUE(gradient.nonzero().flatten().equal(std::get<0>(stable.narrow(0, 0, 4).sort())))
+        << length;
+  }
+}
+
 TEST(RaggedSimilarity, HasTheGradientOfFiniteDifferences) {
   const Example x(torch::kFloat64);
   for (int64_t k : {1, 8, 64})

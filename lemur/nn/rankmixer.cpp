@@ -4,6 +4,7 @@
 
 #include "lemur/base/error.h"
 #include "lemur/kernels/gelu.h"
+#include "lemur/kernels/rankmixer_block.h"
 
 namespace lemur {
 torch::Tensor mix_tokens(const torch::Tensor& x) {
@@ -33,6 +34,13 @@ RankMixerBlockImpl::RankMixerBlockImpl(const RankMixerOptions& options)
 }
 
 torch::Tensor RankMixerBlockImpl::forward(const torch::Tensor& x) {
+  if (!torch::GradMode::is_enabled() && !is_training() && x.is_cpu() &&
+      x.scalar_type() == torch::kFloat32)
+    return rankmixer_block(x.contiguous(),
+                           {{mix_norm_->weight, mix_norm_->bias},
+                            {ffn_input_->weight, ffn_input_->bias, ffn_input_->int8.get()},
+                            {ffn_output_->weight, ffn_output_->bias, ffn_output_->int8.get()},
+                            {ffn_norm_->weight, ffn_norm_->bias}});
   const torch::Tensor mixed = mix_norm_(mix_tokens(x) + x);
   const torch::Tensor hidden =
       torch::dropout(pointwise_gelu(ffn_input_(mixed)), dropout_, is_training());
