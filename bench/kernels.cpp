@@ -9,6 +9,8 @@
 #include "lemur/kernels/matrix_product.h"
 #include "lemur/kernels/packed_blocks.h"
 #include "lemur/nn/encoder.h"
+#include "lemur/nn/int8_layers.h"
+#include "lemur/nn/rankmixer.h"
 
 namespace lemur {
 namespace {
@@ -110,11 +112,39 @@ void products(Report& report) {
   at::set_num_threads(report.options().threads);
 }
 
+/// A block of RankMixer for inference, of 16 tokens of width 128.
+void mixing(Report& report, int64_t samples) {
+  constexpr int64_t kTokens = 16, kWidth = 128, kHidden = 512;
+  torch::NoGradGuard no_grad;
+  const torch::Tensor x = torch::randn({kTokens, samples, kWidth});
+  RankMixerBlock block(RankMixerOptions{.tokens = kTokens, .width = kWidth});
+  block->eval();
+  RankMixerBlock int8(RankMixerOptions{.tokens = kTokens, .width = kWidth});
+  int8->eval();
+  use_int8(*int8);
+  const auto draw = [](at::IntArrayRef sizes) { return torch::randn(sizes); };
+  const torch::Tensor input = draw({kTokens, kWidth, kHidden}),
+                      output = draw({kTokens, kHidden, kWidth}),
+                      input_bias = draw({kTokens, 1, kHidden}),
+                      output_bias = draw({kTokens, 1, kWidth});
+  const auto composed = [&] {
+    const torch::Tensor mixed = torch::layer_norm(mix_tokens(x) + x, {kWidth});
+    const torch::Tensor hidden = torch::gelu(torch::baddbmm(input_bias, mixed, input));
+    torch::layer_norm(torch::baddbmm(output_bias, hidden, output) + mixed, {kWidth});
+  };
+  const double flops = 4.0 * kTokens * kWidth * kHidden * static_cast<double>(samples);
+  report.alternate("kernels", fmt::format("RankMixer block of {} samples, inference", samples),
+                   {{"rankmixer_block", [&] { block(x); }, flops},
+                    {"rankmixer_block, int8", [&] { int8(x); }, flops},
+                    {"LibTorch's operations", composed, flops}});
+}
+
 }  // namespace
 
 void bench_kernels(Report& report) {
   products(report);
   report.roof(report.options().threads);
+  for (int64_t samples : {100, 500}) mixing(report, samples);
   for (const Workload& work : {Workload{270, 112, 128, 4},
                                {54, 112, 128, 4},
                                {270, 40, 64, 1},
