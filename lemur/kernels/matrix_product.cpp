@@ -21,12 +21,14 @@ using simd::Vec;
 template <typename T>
 inline constexpr int64_t kPanel = 2 * kLanes<T>;  // columns that are computed at a time
 
-/// Where a block of C goes: `columns` of a panel, the rest of which is not stored.
+/// Where a block of C goes: `columns` of a panel, the rest of which is not stored, plus the rows of
+/// `before`, `before_stride` apart (null: none).
 template <typename T>
 struct Target {
   T* c;
   int64_t stride, columns;
-  bool add;
+  const T* before;
+  int64_t before_stride;
 };
 
 template <typename T, int kRows>
@@ -51,7 +53,8 @@ LEMUR_INLINE void multiply_rows(int64_t k, const MatrixView<T>& a, const T* pane
       if (lanes <= 0) break;
       T* c = to.c + i * to.stride + first;
       Vec<T> before{};
-      if (to.add) simd::load_part(before, c, lanes);
+      if (to.before != nullptr)
+        simd::load_part(before, to.before + i * to.before_stride + first, lanes);
       simd::store_part(c, before + sums[i][half], lanes);
     }
 }
@@ -64,12 +67,13 @@ LEMUR_INLINE void multiply_panel(int64_t m, int64_t k, MatrixView<T> a, const T*
     multiply_rows<T, kRows>(k, a, panel, to);
     a.data += kRows * a.row;
     to.c += kRows * to.stride;
+    if (to.before != nullptr) to.before += kRows * to.before_stride;
   }
   if constexpr (kRows > 1) multiply_panel<T, kRows / 2>(m, k, a, panel, to);
 }
 
-/// Writes a square of B's columns, each contiguous and `stride` values after the one before, to rows
-/// of a panel.
+/// Writes a square of B's columns, each contiguous and `stride` values after the one before, to
+/// rows of a panel.
 template <typename T>
 LEMUR_INLINE void pack_turned(const T* from, int64_t stride, T* panel) {
   Vec<T> rows[kLanes<T>];
@@ -149,19 +153,23 @@ PanelKernel<T> choose_kernel() {
 
 template <typename T>
 void multiply(int64_t m, int64_t n, int64_t k, const MatrixView<T>& a, const MatrixView<T>& b, T* c,
-              int64_t c_stride, bool add) {
+              int64_t c_stride, bool add, const T* bias) {
   static const PanelKernel<T> kernel = choose_kernel<T>();
   T* panel = thread_buffer<T, MatrixView<T>>(k * kPanel<T>);
   for (int64_t first = 0; first < n; first += kPanel<T>) {
     const int64_t columns = std::min(kPanel<T>, n - first);
     kernel(m, k, a, {b.data + first * b.column, b.row, b.column}, panel,
-           {c + first, c_stride, columns, add});
+           {c + first, c_stride, columns,
+            add               ? c + first
+            : bias == nullptr ? nullptr
+                              : bias + first,
+            add ? c_stride : 0});
   }
 }
 
 template void multiply(int64_t, int64_t, int64_t, const MatrixView<float>&,
-                       const MatrixView<float>&, float*, int64_t, bool);
+                       const MatrixView<float>&, float*, int64_t, bool, const float*);
 template void multiply(int64_t, int64_t, int64_t, const MatrixView<double>&,
-                       const MatrixView<double>&, double*, int64_t, bool);
+                       const MatrixView<double>&, double*, int64_t, bool, const double*);
 
 }  // namespace lemur

@@ -45,6 +45,16 @@ TEST(MatrixProduct, IsThatOfLibTorchForAnySizes) {
         }
 }
 
+TEST(MatrixProduct, StartsFromABias) {
+  for (int64_t n : {1, 31, 32, 33}) {
+    const Tensor a = torch::randn({14, 20}), b = torch::randn({20, n}), bias = torch::randn({n});
+    Tensor c = torch::full({14, n}, 7.0F);
+    multiply<float>(14, n, 20, {a.data_ptr<float>(), 20}, {b.data_ptr<float>(), n},
+                    c.data_ptr<float>(), n, false, bias.data_ptr<float>());
+    EXPECT_TRUE(torch::allclose(c, a.matmul(b) + bias, 1e-5, 1e-5)) << n;
+  }
+}
+
 TEST(MatrixProduct, GivesARowTheSameBitsWhereverItStands) {
   const Tensor row = torch::randn({1, 77}), b = torch::randn({77, 40});
   const Tensor a = row.repeat({31, 1});

@@ -21,8 +21,7 @@ void add_product(int64_t count, int64_t input, int64_t output, const T* x, const
 template <typename T>
 void linear(int64_t count, int64_t input, int64_t output, const T* x, const T* turned,
             int64_t turned_stride, const T* bias, T* y, int64_t stride) {
-  for (int64_t i = 0; i < count; ++i) std::copy_n(bias, output, y + i * stride);
-  add_product(count, input, output, x, turned, turned_stride, y, stride);
+  multiply<T>(count, output, input, {x, input}, {turned, turned_stride}, y, stride, false, bias);
 }
 
 /// Adds to the gradients of weight [output, input] and bias, and writes that of x.

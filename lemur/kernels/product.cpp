@@ -22,17 +22,18 @@ constexpr int64_t kGroups = 8;  // sums over rows are gathered in so many places
 
 int64_t pieces(int64_t size, int64_t most) { return (size + most - 1) / most; }
 
-/// Writes c [T, m, n], contiguous, = a b, or adds to it.
-void multiply_tensors(const Tensor& a, const Tensor& b, Tensor& c, bool add) {
+/// Writes c [T, m, n], contiguous, = a b, plus `bias` [T, n], contiguous, where it is defined.
+void multiply_tensors(const Tensor& a, const Tensor& b, const Tensor& bias, Tensor& c) {
   const int64_t batch = c.size(0), m = c.size(1), n = c.size(2), k = a.size(2);
   if (k == 0) {
-    if (!add) c.zero_();
+    bias.defined() ? c.copy_(bias.unsqueeze(1)) : c.zero_();
     return;
   }
   const int64_t row_pieces = pieces(m, kRows), column_pieces = pieces(n, kColumns);
   AT_DISPATCH_FLOATING_TYPES(c.scalar_type(), "product", [&] {
     using T = scalar_t;
     const T *left = a.data_ptr<T>(), *right = b.data_ptr<T>();
+    const T* shift = bias.defined() ? bias.data_ptr<T>() : nullptr;
     T* result = c.data_ptr<T>();
     at::parallel_for(0, batch * row_pieces * column_pieces, 1, [&](int64_t begin, int64_t end) {
       for (int64_t piece = begin; piece < end; ++piece) {
@@ -46,15 +47,16 @@ void multiply_tensors(const Tensor& a, const Tensor& b, Tensor& c, bool add) {
                        a.stride(1), a.stride(2)},
                       {right + t * b.stride(0) + inner * b.stride(1) + column * b.stride(2),
                        b.stride(1), b.stride(2)},
-                      result + (t * m + row) * n + column, n, add || inner > 0);
+                      result + (t * m + row) * n + column, n, inner > 0,
+                      shift == nullptr ? nullptr : shift + t * n + column);
       }
     });
   });
 }
 
-Tensor multiplied(const Tensor& a, const Tensor& b) {
+Tensor multiplied(const Tensor& a, const Tensor& b, const Tensor& bias = {}) {
   Tensor c = torch::empty({a.size(0), a.size(1), b.size(2)}, a.options());
-  multiply_tensors(a, b, c, /*add=*/false);
+  multiply_tensors(a, b, bias, c);
   return c;
 }
 
@@ -77,11 +79,7 @@ class Product : public torch::autograd::Function<Product> {
   static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& a, const Tensor& b,
                         const Tensor& bias) {
     context->save_for_backward({a, b});
-    if (bias.dim() == 1) return multiplied(a, b);
-    Tensor c = torch::empty({a.size(0), a.size(1), b.size(2)}, a.options());
-    c.copy_(bias.unsqueeze(1));
-    multiply_tensors(a, b, c, /*add=*/true);
-    return c;
+    return multiplied(a, b, bias.dim() == 1 ? Tensor() : bias.contiguous());
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,

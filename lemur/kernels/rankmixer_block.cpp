@@ -9,6 +9,7 @@
 #include "lemur/kernels/matrix_product.h"
 #include "lemur/kernels/row_functions.h"
 #include "lemur/kernels/scratch.h"
+#include "lemur/kernels/simd.h"
 
 namespace lemur {
 namespace {
@@ -26,10 +27,9 @@ void linear_rows(const TokenLinearWeights& weights, int64_t token, int64_t rows,
   const float* bias = weights.bias.data_ptr<float>() + token * n;
   if (weights.int8 != nullptr) return weights.int8->product_rows(token, rows, x, bias, y);
   const float* weight = weights.weight.data_ptr<float>() + token * n * k;
-  for (int64_t i = 0; i < rows; ++i) std::copy_n(bias, n, y + i * n);
   for (int64_t inner = 0; inner < k; inner += kInner)
     multiply<float>(rows, n, std::min(kInner, k - inner), {x + inner, k}, {weight + inner, 1, k}, y,
-                    n, /*add=*/true);
+                    n, /*add=*/inner > 0, bias);
 }
 
 void normalise(const LayerNormWeights& weights, int64_t rows, float* x) {
@@ -44,14 +44,17 @@ struct Tokens {
 };
 
 /// Writes mix(x) + x of one token's rows from `first`.
-void mix_rows(const Tokens& from, int64_t token, int64_t first, int64_t rows, float* y) {
-  const int64_t head = from.width / from.tokens;
-  const float* own = from.x + (token * from.samples + first) * from.width;
-  for (int64_t i = 0; i < rows; ++i, own += from.width)
-    for (int64_t t = 0; t < from.tokens; ++t) {
-      const float* part = from.x + (t * from.samples + first + i) * from.width + token * head;
-      for (int64_t c = 0; c < head; ++c, ++y) *y = part[c] + own[t * head + c];
-    }
+LEMUR_MULTIVERSION void mix_rows(const Tokens& from, int64_t token, int64_t first, int64_t rows,
+                                 float* y) {
+  const int64_t width = from.width, head = width / from.tokens;
+  const float* own = from.x + (token * from.samples + first) * width;
+  for (int64_t t = 0; t < from.tokens; ++t) {
+    const float* part = from.x + (t * from.samples + first) * width + token * head;
+    for (int64_t i = 0; i < rows; ++i)
+#pragma omp simd
+      for (int64_t c = 0; c < head; ++c)
+        y[i * width + t * head + c] = part[i * width + c] + own[i * width + t * head + c];
+  }
 }
 
 void check(const Tensor& x, const RankMixerBlockWeights& weights) {

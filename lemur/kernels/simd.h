@@ -4,7 +4,6 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
-#include <type_traits>
 
 /// Compiles a function once per instruction set and picks at load time; off under sanitizers, whose
 /// runtime is not up yet when the pick is made.
@@ -27,17 +26,23 @@ struct VecOf<float> {
   typedef float type __attribute__((vector_size(64)));
   typedef float half __attribute__((vector_size(32)));
   typedef float quarter __attribute__((vector_size(16)));
+  typedef int32_t ints __attribute__((vector_size(64)));
 };
 template <>
 struct VecOf<double> {
   typedef double type __attribute__((vector_size(64)));
   typedef double half __attribute__((vector_size(32)));
   typedef double quarter __attribute__((vector_size(16)));
+  typedef int64_t ints __attribute__((vector_size(64)));
 };
 
 /// 64 bytes of T; arithmetic and comparison work lane by lane.
 template <typename T>
 using Vec = typename VecOf<T>::type;
+
+/// Integers as wide as T, lane by lane: what comparisons of Vec<T> give, -1 where they hold.
+template <typename T>
+using Ints = typename VecOf<T>::ints;
 
 /// Lanes of Vec<T>.
 template <typename T>
@@ -85,10 +90,9 @@ LEMUR_INLINE void for_vectors(int64_t width, const Body& body) {
 /// Transposes a square of as many vectors as each has lanes.
 template <typename T>
 LEMUR_INLINE void transpose(Vec<T> (&rows)[kLanes<T>]) {
-  typedef std::conditional_t<sizeof(T) == 4, int32_t, int64_t> Lanes __attribute__((vector_size(64)));
 #pragma GCC unroll 4
   for (int64_t step = 1; step < kLanes<T>; step *= 2) {
-    Lanes upper{}, lower{};
+    Ints<T> upper{}, lower{};
     for (int64_t lane = 0; lane < kLanes<T>; ++lane) {
       upper[lane] = lane & step ? kLanes<T> + lane - step : lane;
       lower[lane] = lane & step ? kLanes<T> + lane : lane + step;
