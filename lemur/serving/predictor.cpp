@@ -40,6 +40,7 @@ RankFailure failure_in_flight() {
   }
 }
 
+constexpr size_t kRecordedDocuments = 64;  // of one request: enough to warm a model with
 constexpr RankFailure::Kind kDeadline = RankFailure::Kind::kDeadline;
 
 bool is_late(const std::optional<std::chrono::steady_clock::time_point>& deadline) {
@@ -55,10 +56,10 @@ Predictor::Predictor(const Catalogue& catalogue, PredictorOptions options,
       observer_(observer),
       schema_(schema_of(catalogue)),
       histories_(catalogue),
-      scorer_(catalogue, histories_, options_.max_encoded, observer),
+      scorer_(catalogue, histories_, options_.max_encoded, recent_, observer),
       worker_([this] { run(); }) {
   for (RankRequest& request : logged_requests(catalogue, options_.recorded_requests))
-    record(request);
+    record(std::move(request));
 }
 
 Predictor::~Predictor() {
@@ -77,9 +78,10 @@ std::shared_ptr<Snapshot> Predictor::snapshot() const {
   return snapshot_;
 }
 
-void Predictor::warm(Snapshot& snapshot) const {
+void Predictor::warm(Snapshot& snapshot) {
   ServingObserver unobserved;
-  Scorer scorer(catalogue_, histories_, options_.max_encoded, unobserved);
+  Scorer scorer(catalogue_, histories_, options_.max_encoded, recent_, unobserved);
+  scorer.encode_recent(snapshot);
   std::vector<RankRequest> requests;
   {
     std::lock_guard lock(mutex_);
@@ -252,10 +254,9 @@ void Predictor::score(std::vector<RankJob> jobs) {
   }
   observer_.batch_scored(std::ssize(jobs), documents);
   const double seconds = ms_between(begin, Clock::now()) / 1e3 / static_cast<double>(jobs.size());
+  record(std::move(jobs.back().request));
   std::lock_guard lock(mutex_);
   seconds_per_request_ = 0.9 * seconds_per_request_ + 0.1 * seconds;
-  recorded_.push_back(std::move(jobs.back().request));
-  if (recorded_.size() > options_.recorded_requests) recorded_.pop_front();
 }
 
 /// Scores all in one pass; where that fails, each alone, so that one request's fault is its own.
@@ -293,9 +294,11 @@ void Predictor::embed_now(EmbedJob job) {
   job.done(std::move(result));
 }
 
-void Predictor::record(const RankRequest& request) {
+void Predictor::record(RankRequest request) {
+  if (request.documents.size() > kRecordedDocuments) request.documents.resize(kRecordedDocuments);
   std::lock_guard lock(mutex_);
-  recorded_.push_back(request);
+  recorded_.push_back(std::move(request));
+  if (recorded_.size() > options_.recorded_requests) recorded_.pop_front();
 }
 
 std::optional<DocumentFacts> Predictor::document(std::string_view id) const {

@@ -65,12 +65,12 @@ void add_encoded(Snapshot& snapshot, std::span<const uint64_t> keys, std::span<i
 }  // namespace
 
 Scorer::Scorer(const Catalogue& catalogue, const UserHistories& histories, int64_t max_encoded,
-               ServingObserver& observer)
+               RecentContent& recent, ServingObserver& observer)
     : catalogue_(catalogue),
       histories_(histories),
       observer_(observer),
       features_(catalogue),
-      content_(catalogue, max_encoded, observer) {}
+      content_(catalogue, max_encoded, recent, observer) {}
 
 void Scorer::read_features(Snapshot& snapshot, std::span<const RankRequest* const> requests,
                            Prepared& prepared, std::span<const uint64_t> history_keys) {
@@ -250,6 +250,11 @@ std::vector<RankAnswer> Scorer::rank(Snapshot& snapshot,
     if (requests[g]->explain) explain(snapshot, prepared, g, features, answer);
   }
   return answers;
+}
+
+void Scorer::encode_recent(Snapshot& snapshot) {
+  torch::InferenceMode inference;
+  content_.encode_recent(snapshot);
 }
 
 EmbedResult Scorer::embed(Snapshot& snapshot, const EmbedRequest& request) {

@@ -25,11 +25,14 @@ namespace lemur {
 class Scorer {
  public:
   Scorer(const Catalogue& catalogue, const UserHistories& histories, int64_t max_encoded,
-         ServingObserver& observer);
+         RecentContent& recent, ServingObserver& observer);
 
   /// Returns the answers in the order of the requests, without their times in the queue. Throws
   /// InvalidArgument where a request names what does not exist.
   std::vector<RankAnswer> rank(Snapshot& snapshot, std::span<const RankRequest* const> requests);
+
+  /// Encodes for a snapshot that is new what requests made others encode of late.
+  void encode_recent(Snapshot& snapshot);
 
   /// Returns the vector of a query or a document.
   EmbedResult embed(Snapshot& snapshot, const EmbedRequest& request);

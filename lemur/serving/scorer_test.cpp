@@ -12,7 +12,7 @@ struct Example {
   explicit Example(uint32_t in_bank = 20, int64_t max_encoded = 32)
       : snapshot(served.load(1, in_bank)),
         histories(*served.catalogue),
-        scorer(*served.catalogue, histories, max_encoded, observer) {}
+        scorer(*served.catalogue, histories, max_encoded, recent, observer) {}
 
   RankAnswer rank(const RankRequest& request) {
     const RankRequest* one = &request;
@@ -29,6 +29,7 @@ struct Example {
   std::shared_ptr<Snapshot> snapshot;
   UserHistories histories;
   ServingObserver observer;
+  RecentContent recent;
   Scorer scorer;
 };
 
