@@ -121,8 +121,7 @@ void Predictor::report_load_failure(const std::string& error) {
 
 void Predictor::add_action(const std::string& user, const std::string& document, int64_t time_ms,
                            const std::string& action) {
-  histories_.add(user, {hash_bytes(document), catalogue_.document(document), time_ms,
-                        histories_.action(action).value_or(0)});
+  histories_.add(user, document, time_ms, histories_.action(action).value_or(0));
 }
 
 BackendStatus Predictor::status() const {
@@ -153,38 +152,31 @@ RankFailure Predictor::overloaded() const {
           .retry_after_seconds = std::max(1, static_cast<int>(std::ceil(wait)))};
 }
 
-void Predictor::rank(RankRequest request, std::function<void(RankResult)> done) {
+/// Lets a job wait, or tells its client why it may not.
+template <typename Job>
+void Predictor::enqueue(std::string_view what, std::deque<Job>& waiting, Job job) {
   RankFailure failure;
   {
     std::lock_guard lock(mutex_);
     if (snapshot_ == nullptr) {
-      failure = {RankFailure::Kind::kUnavailable, "[rank] no model is loaded yet"};
-    } else if (is_closing_ || std::ssize(ranks_) >= options_.max_queue) {
+      failure = {RankFailure::Kind::kUnavailable, fmt::format("[{}] no model is loaded yet", what)};
+    } else if (is_closing_ || std::ssize(waiting) >= options_.max_queue) {
       failure = overloaded();
     } else {
-      ranks_.push_back({std::move(request), std::move(done), Clock::now()});
+      waiting.push_back(std::move(job));
       wake_.notify_one();
       return;
     }
   }
-  done(std::move(failure));
+  job.done(std::move(failure));
+}
+
+void Predictor::rank(RankRequest request, std::function<void(RankResult)> done) {
+  enqueue("rank", ranks_, RankJob{std::move(request), std::move(done), Clock::now()});
 }
 
 void Predictor::embed(EmbedRequest request, std::function<void(EmbedResult)> done) {
-  RankFailure failure;
-  {
-    std::lock_guard lock(mutex_);
-    if (snapshot_ == nullptr) {
-      failure = {RankFailure::Kind::kUnavailable, "[embed] no model is loaded yet"};
-    } else if (is_closing_ || std::ssize(embeds_) >= options_.max_queue) {
-      failure = overloaded();
-    } else {
-      embeds_.push_back({std::move(request), std::move(done)});
-      wake_.notify_one();
-      return;
-    }
-  }
-  done(std::move(failure));
+  enqueue("embed", embeds_, EmbedJob{std::move(request), std::move(done)});
 }
 
 void Predictor::run() {

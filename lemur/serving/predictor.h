@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -76,6 +77,8 @@ class Predictor : public RankBackend {
     EmbedRequest request;
     std::function<void(EmbedResult)> done;
   };
+  template <typename Job>
+  void enqueue(std::string_view what, std::deque<Job>& waiting, Job job);
   void run();
   std::vector<RankJob> take_batch(std::unique_lock<std::mutex>& lock);
   void score(std::vector<RankJob> jobs);

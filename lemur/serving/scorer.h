@@ -47,6 +47,11 @@ class Scorer {
     PerRequest content;                       ///< per request: what `input` reads
     std::vector<torch::Tensor> content_rows;  ///< per request: rows of history_content
   };
+  /// What the ranker read, and what it said [B, labels].
+  struct Scored {
+    RankerInput input;
+    torch::Tensor logits;
+  };
   Prepared prepare(Snapshot& snapshot, std::span<const RankRequest* const> requests);
   void read_features(Snapshot& snapshot, std::span<const RankRequest* const> requests,
                      Prepared& prepared, std::span<const uint64_t> history_keys);
@@ -56,8 +61,8 @@ class Scorer {
   std::vector<uint64_t> read_histories(Snapshot& snapshot,
                                        std::span<const RankRequest* const> requests,
                                        Prepared& prepared);
-  void explain(Snapshot& snapshot, const Prepared& prepared, size_t request,
-               const RankerInput& features, RankAnswer& answer) const;
+  void explain(Snapshot& snapshot, const Prepared& prepared, const Scored& scored, size_t request,
+               RankAnswer& answer) const;
 
   const Catalogue& catalogue_;
   const UserHistories& histories_;
