@@ -8,7 +8,8 @@
 Prints a line of JSON for each load. The candidates are drawn from the documents, users and queries that the store's predictions name.
 With --swaps and --minutes the clients pause at random between requests, so long that they ask --share of what the server answers at most.
 With --swaps, rounds without swaps and rounds of --seconds with swaps, twice as long, take turns; in the latter, links to the newest checkpoint are published in a copy of the run,
-each --swap-seconds after the one before, once that one answers. The last line compares the latencies of all rounds of both kinds.
+each --swap-seconds after the one before, once that one answers. The last line compares the latencies of all rounds of both kinds,
+and the memory after the last ten swaps with that after the sixth to the fifteenth: medians, as it depends on what is being answered.
 With --minutes, the server's memory is noted every 30 seconds; the last line has its slope.
 """
 
@@ -27,10 +28,14 @@ import threading
 import time
 from collections import Counter
 from pathlib import Path
+from statistics import median
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 from serving import Server  # noqa: E402
+
+WARM_UP_CLIENTS = 64  # their requests fill the largest batch, whose memory the server keeps
+STEADY_STEP_S = 30
 
 LUA = """
 local bodies = {}
@@ -55,7 +60,6 @@ done = function(summary, latency, requests)
   end
 end
 """
-STEADY_STEP_S = 30
 
 
 def write_bodies(path, predictions, documents):
@@ -110,7 +114,7 @@ def load(port, script, clients, seconds, pause_ms=0.0):
 
 def pause_for(port, script, clients, share):
     """Returns the pause in milliseconds with which the clients ask `share` of what the server answers at most."""
-    load(port, script, clients, 3)
+    load(port, script, WARM_UP_CLIENTS, 3)
     fastest = load(port, script, clients, 5)
     print(json.dumps({"load": "fastest", "clients": clients, **fastest.figures()}), flush=True)
     pause_ms = max(0.0, 1e3 * clients / (share * fastest.requests / fastest.seconds) - load(port, script, 1, 2).quantile_ms(0.5))
@@ -173,11 +177,11 @@ def measure_swaps(arguments, server, run, script):
             both[is_swapping].add(one)
             print(json.dumps({"load": "swapping" if is_swapping else "steady", "swaps": len(swapper.rss) - before, **one.figures(), "rss_mb": server.rss_bytes() / 1e6}), flush=True)
     steady, swapping = both[False].figures(), both[True].figures()
-    tenth = swapper.rss[min(9, len(swapper.rss) - 1)]
+    tenth, end = median(swapper.rss[5:15] or swapper.rss), median(swapper.rss[-10:])
     print(json.dumps({"swaps": len(swapper.rss), "clients": clients, "pause_ms": round(pause_ms, 1), "steady": steady, "swapping": swapping,
                       "ratio_of_p99": swapping["p99_ms"] / steady["p99_ms"], "failed": steady["failed"] + swapping["failed"],
-                      "swap_p50_s": sorted(swapper.seconds)[len(swapper.seconds) // 2], "swap_max_s": max(swapper.seconds),
-                      "rss_after_10_mb": tenth / 1e6, "rss_at_end_mb": swapper.rss[-1] / 1e6, "ratio_of_rss": swapper.rss[-1] / tenth}))
+                      "swap_p50_s": median(swapper.seconds), "swap_max_s": max(swapper.seconds),
+                      "rss_after_10_mb": tenth / 1e6, "rss_at_end_mb": end / 1e6, "ratio_of_rss": end / tenth}))
 
 
 def measure_memory(arguments, server, script):

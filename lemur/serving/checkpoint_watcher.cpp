@@ -3,8 +3,10 @@
 #include <ATen/Parallel.h>
 #include <malloc.h>
 #include <omp.h>
-#include <sched.h>
 #include <spdlog/spdlog.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <chrono>
@@ -23,18 +25,19 @@ double ms_since(Clock::time_point begin) {
   return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
 }
 
-/// Makes this thread compute alone, with what the threads that answer leave: they take a core from
-/// it at once.
-void become_idle() {
+/// A tenth of a core beside a busy thread. Not less: the threads that answer wait for locks of the
+/// heap and the histories, and one that this thread holds must not stay with it for seconds.
+constexpr int kNice = 10;
+
+/// Makes this thread compute alone and yield to those that answer.
+void step_back() {
   at::get_num_threads();  // initialises this thread, which would otherwise forget what follows
   omp_set_num_threads(1);
-  const sched_param parameters{};
-  if (::sched_setscheduler(0, SCHED_IDLE, &parameters) != 0)
+  if (::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), kNice) != 0)
     spdlog::warn("models are loaded at the priority of requests: {}", std::strerror(errno));
 }
 
-/// Gives the system back as much as a model of that size held, in pieces: the heap is locked
-/// meanwhile.
+/// Gives the system back what a model of that size held, in pieces: the heap is locked meanwhile.
 void release_memory(int64_t bytes) {
   constexpr int64_t kPiece = 1 << 20;
   if (MallocExtension_ReleaseToSystem == nullptr) {
@@ -86,7 +89,7 @@ std::filesystem::path CheckpointWatcher::candidate() const {
 }
 
 void CheckpointWatcher::run() {
-  become_idle();
+  step_back();
   const bool is_fixed = options_.checkpoint != "best" && options_.checkpoint != "newest";
   std::unique_lock lock(mutex_);
   while (!wake_.wait_for(lock, std::chrono::duration<double>(options_.poll_seconds),
