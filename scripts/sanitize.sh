@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the unit tests under ASan and UBSan, and those of loader, bank, queue, checkpoints, server and event log under TSan; hostile requests under both.
+# Runs the unit tests under ASan and UBSan, and those of loader, bank, queue, checkpoints, server and event log under TSan; hostile requests, and the server under load, under both.
 #   scripts/sanitize.sh [asan|tsan]   one of the two; default both
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -8,27 +8,32 @@ threaded_tests=(base_test data_test tables_test crossing_test feedback_test http
 threaded="BoundedQueue*:BatchLoader*:MemoryBank*:Folder*:RunFolder*:ImageIngest*:Training.Interrupted*:Training.Skips*:Database*:HttpServer*:HttpFront*:FeedbackLog*:Predictor*:CheckpointWatcher*-FeedbackLog.*AfterKills"  # TSan starts no threads after a fork
 which=${1:-both}
 
+folder_of() { [ "$1" = release ] && echo build || echo "build-$1"; }
 build() {  # preset, test programs
   cmake --preset "$1" >/dev/null
-  cmake --build "build-$1" -j2 --target "${@:2}"
+  cmake --build "$(folder_of "$1")" -j2 --target "${@:2}"
 }
 
+build release lemur lemur-learn  # what the servers are given is made without sanitizers
+
 if [ "$which" != tsan ]; then
-  build asan "${every_test[@]}" serve_fake
+  build asan "${every_test[@]}" serve_fake lemur-serve
   export ASAN_OPTIONS=detect_odr_violation=0:detect_leaks=1 LSAN_OPTIONS=suppressions=tests/lsan.supp UBSAN_OPTIONS=print_stacktrace=1
   for test in "${every_test[@]}"; do
     echo "asan: $test"
     "build-asan/$test" --gtest_brief=1
   done
   python3 -B tests/hostile_http.py --server build-asan/serve_fake
+  python3 -B tests/serve_under_load.py --server build-asan/lemur-serve
 fi
 if [ "$which" != asan ]; then
-  build tsan "${threaded_tests[@]}" serve_fake
+  build tsan "${threaded_tests[@]}" serve_fake lemur-serve
   export TSAN_OPTIONS=suppressions=tests/tsan.supp:ignore_noninstrumented_modules=1
   for test in "${threaded_tests[@]}"; do
     echo "tsan: $test"
     OMP_NUM_THREADS=1 "build-tsan/$test" --gtest_brief=1 --gtest_filter="$threaded"
   done
   python3 -B tests/hostile_http.py --server build-tsan/serve_fake
+  OMP_NUM_THREADS=1 python3 -B tests/serve_under_load.py --server build-tsan/lemur-serve
 fi
 echo "sanitizers: clean"

@@ -10,6 +10,7 @@ ctest --test-dir build --output-on-failure
 tests/end_to_end.py
 tests/report_browser.py
 tests/serve_browser.py
+tests/serve_under_load.py
 tests/examples.py
 tests/serving_parity.py --config configs/ml1m.toml --events ../shared/data/ml1m/events.csv --limit 600
 bench/pytorch/compare.py --rounds 1 --batch 32 --only padded dedup dedup-20

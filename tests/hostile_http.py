@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from fake_server import FakeServer, read_answer, request
 
 GOOD = request("POST", "/v1/rank", {"user": 42, "query": "a query", "documents": list(range(1, 20)), "time_ms": 1}, ["X-Request-Id: good"])
-HEAD = "POST /v1/rank HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n"
+HEAD = "POST /v1/rank HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 READ_LIMIT_MS = 400
 
 
@@ -154,9 +154,15 @@ def wrong_method(r):
     return request(r.choice(["PUT", "DELETE", "PATCH", "OPTIONS", "GET"]), "/v1/rank")
 
 
+@kind(421)
+def foreign_host(r):
+    name = r.choice(["evil.example", "localhost.evil.example:8080", "127.0.0.1.evil.example", "10.0.0.1", "[::2]", "localhost:port"])
+    return raw("POST %s HTTP/1.1\r\nHost: %s\r\nContent-Length: 2\r\n\r\n{}" % (r.choice(["/v1/rank", "/v1/feedback", "/"]), name))
+
+
 @kind(415)
 def wrong_content_type(r):
-    return raw("POST /v1/rank HTTP/1.1\r\nHost: t\r\nContent-Type: %s\r\nContent-Length: 2\r\n\r\n{}" %
+    return raw("POST /v1/rank HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\nContent-Length: 2\r\n\r\n{}" %
                r.choice(["text/plain", "application/x-www-form-urlencoded", "", "application/jsonx", "multipart/form-data; boundary=x"]))
 
 
@@ -219,8 +225,8 @@ def long_head(r):
 
 @kind(0, 400, 505)
 def no_http(r):
-    return r.choice([r.randbytes(100) + b"\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\nHost: t\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
-                     b"GET / HTTP/1.1\r\nno colon\r\nHost: t\r\n\r\n", b"GET  /  HTTP/1.1\r\n\r\n", b"GET /v2/x HTTP/1.1\r\n\r\n"])
+    return r.choice([r.randbytes(100) + b"\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\nHost: localhost\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+                     b"GET / HTTP/1.1\r\nno colon\r\nHost: localhost\r\n\r\n", b"GET  /  HTTP/1.1\r\n\r\n", b"GET /v2/x HTTP/1.1\r\n\r\n"])
 
 
 @kind(0, 408)

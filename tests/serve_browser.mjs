@@ -1,12 +1,16 @@
 // Uses the page of a server in a browser, as tests/serve_browser.py started it.
-//   node tests/serve_browser.mjs URL URL_WITH_TOKEN TOKEN SCREENSHOTS
-// One document has the ID kHostile, and some have it in their titles.
+//   node tests/serve_browser.mjs URL URL_WITH_TOKEN URL_OF_CHANGING URL_OF_SHORT TOKEN CHANGING
+//   SCREENSHOTS
+// URL_OF_CHANGING follows the run CHANGING; URL_OF_SHORT has a queue of one, which waits 2 s. One
+// document has the ID kHostile, and some have it in their titles.
+import {cpSync, readdirSync, renameSync} from "node:fs";
 import {join} from "node:path";
 
 import {check, with_browser, with_page} from "./browser.mjs";
 
 const kHostile = "<img src=x onerror=alert(1)>";
-const [url, closed_url, token, screenshots] = process.argv.slice(2);
+const [url, closed_url, changing_url, short_url, token, changing, screenshots] =
+    process.argv.slice(2);
 const own = (base) => (asked) => asked.startsWith(base);
 
 const text_of = async (page, selector) =>
@@ -161,6 +165,53 @@ async function use_faults(page) {
   check((await page.locator(".result").count()) === 0, "an old ranking stands under the fault");
 }
 
+// Publishes a copy of the newest checkpoint of CHANGING; returns its name.
+function publish() {
+  const newest = readdirSync(changing).filter((name) => /^step-\d+$/.test(name)).sort().at(-1);
+  const next = `step-${String(Number(newest.slice(5)) + 1).padStart(6, "0")}`;
+  cpSync(join(changing, newest), join(changing, `${next}.tmp-copy`), {recursive: true});
+  renameSync(join(changing, `${next}.tmp-copy`), join(changing, next));
+  return next;
+}
+
+async function use_while_models_change(page) {
+  const rank = async () => {
+    await page.getByRole("button", {name: "Rank"}).click();
+    await ranked(page);
+    check((await page.locator(".fault").count()) === 0, await text_of(page, "#message"));
+  };
+  await page.locator("#users option").first().waitFor({state: "attached"});
+  await rank();
+  for (let swaps = 0; swaps < 3; ++swaps) {
+    const next = publish();
+    await eventually(async () => {
+      await rank();
+      return (await text_of(page, "#model-line")).endsWith(next);
+    }, `the page shows ${next}`);
+    check((await text_of(page, "#model")).includes(next), "the side does not name the version");
+  }
+  await check_ranking(page);
+  await page.locator(".result").first().click();
+  await page.locator(".parts:visible .group").first().waitFor();
+}
+
+async function use_full_queue(page) {
+  await page.locator("#users option").first().waitFor({state: "attached"});
+  const first = fetch(`${short_url}v1/rank`, {
+    method: "POST",
+    headers: {"Content-Type": "application/json"},
+    body: "{\"documents\": [\"5\"], \"deadline_ms\": 60000}"
+  });
+  const waiting = async () => (await (await fetch(`${short_url}v1/status`)).json()).queue;
+  await eventually(async () => (await waiting()) === 1, "the first request waits");
+  await page.getByRole("button", {name: "Rank"}).click();
+  await page.locator("#message.fault", {hasText: "It asks to come back in 1 s"}).waitFor();
+  check((await first).status === 200, "the request before is not answered");
+  await page.getByRole("button", {name: "Rank"}).click();
+  await ranked(page);
+  check((await page.locator(".fault").count()) === 0, await text_of(page, "#message"));
+}
+
 async function use_token(page) {
   await page.locator("#token:focus").waitFor();
   check((await page.locator("#users option").count()) === 0, "data before the token");
@@ -201,6 +252,12 @@ await with_browser(async (browser) => {
         await page.screenshot({path: join(screenshots, "fault-390.png")});
       });
   await with_page(
+      browser, {url: changing_url, width: 1280, allowed: own(changing_url)},
+      use_while_models_change);
+  await with_page(
+      browser, {url: short_url, width: 390, allowed: own(short_url), expected: is_status},
+      use_full_queue);
+  await with_page(
       browser, {url: closed_url, width: 390, allowed: own(closed_url), expected: is_status},
       use_token);
   await with_page(
@@ -213,4 +270,4 @@ await with_browser(async (browser) => {
       check_policy);
 });
 console.log(
-    "serve: 1280, 390 and 360 pixels: mouse, keys, hostile IDs and titles, faults, token and policy hold");
+    "serve: 1280, 390 and 360 pixels: mouse, keys, hostile IDs and titles, faults, models that change, a full queue, token and policy hold");

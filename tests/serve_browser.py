@@ -6,6 +6,7 @@
 import argparse
 import shutil
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 from program import run
@@ -45,10 +46,19 @@ def main():
         if not (work / "run/best").exists():
             make_run(args.lemur, work)
         options = [args.lemur, work / "run", work / "store", "--without-feedback", "--access-log", ""]
-        with Server(*options) as open_server, Server(*options, "--token-file", work / "token") as closed_server:
-            urls = [f"http://127.0.0.1:{server.port}/" for server in (open_server, closed_server)]
-            done = run("node", ROOT / "tests/serve_browser.mjs", *urls, token, work)
-        assert (open_server.code, closed_server.code) == (0, 0), "a server did not end well"
+        changing = work / "changing"  # where the test publishes checkpoints
+        shutil.rmtree(changing, ignore_errors=True)
+        shutil.copytree(work / "run", changing)
+        servers = [
+            Server(*options),
+            Server(*options, "--token-file", work / "token"),
+            Server(args.lemur, changing, *options[2:], "--checkpoint", "newest", "--poll-seconds", 0.1),
+            Server(*options, "--max-queue", 1, "--batch-wait-ms", 2000, "--deadline-ms", 30000),
+        ]
+        with ExitStack() as stack:
+            urls = [f"http://127.0.0.1:{stack.enter_context(server).port}/" for server in servers]
+            done = run("node", ROOT / "tests/serve_browser.mjs", *urls, token, changing, work)
+        assert all(server.code == 0 for server in servers), "a server did not end well"
         print(done.stdout, end="")
     finally:
         if not args.keep:

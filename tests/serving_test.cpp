@@ -15,7 +15,8 @@ TEST(Serving, ScoresEqualThoseOfEvaluation) {
   const Evaluation evaluation = evaluator.run("test");
   const UserHistories histories(*served.catalogue);
   ServingObserver observer;
-  Scorer scorer(*served.catalogue, histories, 32, observer);
+  RecentContent recent;
+  Scorer scorer(*served.catalogue, histories, 32, recent, observer);
   const SampleStore& store = *served.store;
   const auto& split = store.schema().split("test");
   std::vector<RankRequest> requests;

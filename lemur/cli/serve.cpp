@@ -144,6 +144,8 @@ void add_serve(CLI::App& app) {
       ->add_option("--token-file", a.front.token_file,
                    "Ask clients for this bearer token; required beyond loopback")
       ->check(CLI::ExistingFile);
+  command->add_option("--host-name", a.front.server.host_names,
+                      "Further names that requests without a token may be sent to");
   command->add_option("--feedback", a.front.feedback_folder,
                       "Folder of the event log; default: feedback in the run's folder");
   command->add_flag("--without-feedback", a.without_feedback, "Keep no event log");

@@ -232,6 +232,9 @@ std::optional<HttpAnswer> HttpServer::Impl::read_head(Exchange& exchange,
                    ? std::string(id)
                    : fmt::format("{}-{:x}", id_prefix, next_id++);
   if (is_draining) return error_answer(503, "draining", "the server is about to end", request.id);
+  const std::string_view host = header(connection, MHD_HTTP_HEADER_HOST);
+  if (options.token.empty() && !host.empty() && !is_local_host(host, options.host_names))
+    return error_answer(421, "misdirected", "this server has no such name", request.id);
   if (!is_permitted(exchange, connection)) {
     HttpAnswer answer =
         error_answer(401, "unauthorized", "a valid bearer token is needed", request.id);

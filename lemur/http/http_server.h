@@ -26,7 +26,11 @@ struct HttpServerOptions {
   /// Clients must send "Authorization: Bearer <token>"; empty: nobody is asked, which only a
   /// loopback address may do.
   std::string token = {};
-  std::vector<std::string> open_paths = {};               ///< paths that need no token
+  std::vector<std::string> open_paths = {};  ///< paths that need no token
+  /// Names of this server beside those of loopback. Without a token, requests whose Host is none of
+  /// them are refused: a browser sends such ones for a page elsewhere whose name was made to lead
+  /// here.
+  std::vector<std::string> host_names = {};
   std::function<void(const HttpRecord&)> completed = {};  ///< told of each request; any thread
   size_t max_body_bytes = 8 << 20;
   std::chrono::milliseconds read_limit{10'000};   ///< for a whole request, from its beginning

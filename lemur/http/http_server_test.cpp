@@ -35,6 +35,28 @@ TEST(HttpServer, AnswersSeveralRequestsOfOneConnection) {
   EXPECT_EQ(body_of(connection.receive()), "GET /next ");
 }
 
+TEST(HttpServer, RefusesWithoutATokenWhatIsMeantForAnotherHost) {
+  HttpServerOptions options = free_port();
+  options.host_names = {"ranker.example"};
+  HttpServer server(options, echo);
+  const auto status = [](const HttpServer& to, const std::string& host) {
+    return status_of(http_exchange(to.port(), "GET / HTTP/1.1\r\nHost: " + host + "\r\n\r\n"));
+  };
+  for (const char* own : {"localhost", "LocalHost:8080", "127.0.0.1", "127.9.8.7:1", "[::1]",
+                          "[::1]:8080", "ranker.example", "Ranker.Example:80"})
+    EXPECT_EQ(status(server, own), 200) << own;
+  for (const char* other : {"evil.example", "evil.example:8080", "localhost.evil.example",
+                            "127.0.0.1.evil.example", "128.0.0.1", "0.0.0.0", "[::2]:8080", "::1",
+                            "localhost:80:80", "localhost:port", "x@localhost"})
+    EXPECT_EQ(status(server, other), 421) << other;
+  EXPECT_EQ(status_of(http_exchange(server.port(), "GET / HTTP/1.0\r\n\r\n")), 200);
+
+  options.token = "a-token-of-a-test-0123456789";
+  options.open_paths = {"/"};
+  HttpServer asking(options, echo);
+  EXPECT_EQ(status(asking, "evil.example"), 200) << "a token is all it takes";
+}
+
 TEST(HttpServer, AnswersFromAnotherThread) {
   std::vector<std::thread> threads;
   std::mutex mutex;
@@ -84,15 +106,16 @@ TEST(HttpServer, RefusesBodiesThatAreTooLargeBeforeReadingThem) {
     echo(request, responder);
   });
   EXPECT_EQ(status_of(http_exchange(server.port(), http_post("/", std::string(32, 'a')))), 200);
-  EXPECT_EQ(status_of(http_exchange(server.port(),
-                                    "POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 33\r\n\r\n")),
-            413);
   EXPECT_EQ(status_of(http_exchange(
-                server.port(),
-                "POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 99999999999999999999999\r\n\r\n")),
+                server.port(), "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 33\r\n\r\n")),
             413);
+  EXPECT_EQ(
+      status_of(http_exchange(
+          server.port(),
+          "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999999999999999\r\n\r\n")),
+      413);
   EXPECT_EQ(status_of(http_exchange(server.port(),
-                                    "POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: "
+                                    "POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: "
                                     "chunked\r\n\r\n21\r\n" +
                                         std::string(33, 'a') + "\r\n0\r\n\r\n")),
             413);
@@ -102,8 +125,8 @@ TEST(HttpServer, RefusesBodiesThatAreTooLargeBeforeReadingThem) {
 TEST(HttpServer, RefusesBodiesWhoseLengthIsAmbiguous) {
   HttpServer server(free_port(), echo);
   const auto status = [&](const std::string& headers) {
-    return status_of(
-        http_exchange(server.port(), "POST / HTTP/1.1\r\nHost: t\r\n" + headers + "\r\n0\r\n\r\n"));
+    return status_of(http_exchange(
+        server.port(), "POST / HTTP/1.1\r\nHost: localhost\r\n" + headers + "\r\n0\r\n\r\n"));
   };
   EXPECT_EQ(status("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n"), 400);
   EXPECT_EQ(status("Content-Length: 5\r\nContent-Length: 5\r\n"), 400);
@@ -119,7 +142,7 @@ TEST(HttpServer, CutsSlowBodiesAndSlowHeads) {
   options.read_limit = milliseconds(300);
   HttpServer server(options, echo);
   for (const std::string head :
-       {"POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 1000\r\n\r\n", "GET / HT"}) {
+       {"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n", "GET / HT"}) {
     TestConnection connection(server.port());
     connection.send(head);
     std::atomic<bool> is_done = false;

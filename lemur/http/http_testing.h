@@ -75,12 +75,12 @@ class TestConnection {
 
 inline std::string http_post(std::string_view path, std::string_view body,
                              std::string_view headers = "Content-Type: application/json\r\n") {
-  return fmt::format("POST {} HTTP/1.1\r\nHost: test\r\n{}Content-Length: {}\r\n\r\n{}", path,
+  return fmt::format("POST {} HTTP/1.1\r\nHost: localhost\r\n{}Content-Length: {}\r\n\r\n{}", path,
                      headers, body.size(), body);
 }
 
 inline std::string http_get(std::string_view path, std::string_view headers = "") {
-  return fmt::format("GET {} HTTP/1.1\r\nHost: test\r\n{}\r\n", path, headers);
+  return fmt::format("GET {} HTTP/1.1\r\nHost: localhost\r\n{}\r\n", path, headers);
 }
 
 /// Sends one request on a connection of its own and returns the answer.

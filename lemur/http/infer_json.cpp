@@ -1,6 +1,7 @@
 #include "lemur/http/infer_json.h"
 
 #include <algorithm>
+#include <array>
 
 #include "lemur/http/json_text.h"
 
@@ -60,20 +61,16 @@ void take_input(InputTensor input, const JsonPath& path, RankRequest& request) {
   target = std::move(input.data.front());
 }
 
-void append_tensor(std::string& out, std::string_view name, std::string_view datatype,
-                   size_t num_rows) {
-  if (out.back() == '}') out += ',';
+/// Appends what describes a tensor, without the end of its object.
+void begin_tensor(std::string& out, std::string_view name, int64_t num_rows,
+                  std::string_view datatype) {
   out += R"({"name":)";
   append_json(out, name);
-  out += fmt::format(R"(,"datatype":"{}","shape":[{}],"data":[)", datatype, num_rows);
+  out += fmt::format(R"(,"datatype":"{}","shape":[{}])", datatype, num_rows);
 }
 
-void append_metadata(std::string& out, std::string_view name, std::string_view datatype,
-                     int64_t num_rows) {
-  if (out.back() == '}') out += ',';
-  out += R"({"name":)";
-  append_json(out, name);
-  out += fmt::format(R"(,"datatype":"{}","shape":[{}]}})", datatype, num_rows);
+std::string_view datatype_of(std::string_view output) {
+  return output == "flags" ? "UINT8" : "FP32";
 }
 
 }  // namespace
@@ -119,7 +116,6 @@ ParsedInfer parse_infer(std::string& body, const RankSchema& schema, const Reque
 
 std::string infer_answer_json(const RankAnswer& answer, const ParsedInfer& infer,
                               const RankSchema& schema, std::string_view model_name) {
-  const size_t num_rows = answer.documents.size();
   std::string out = R"({"model_name":)";
   append_json(out, model_name);
   out += R"(,"model_version":)";
@@ -128,25 +124,24 @@ std::string infer_answer_json(const RankAnswer& answer, const ParsedInfer& infer
     out += R"(,"id":)";
     append_json(out, infer.id);
   }
-  out += R"(,"outputs":[)";
   const std::vector<std::string> names = infer_outputs(schema);
-  for (size_t output = 0; output < names.size(); ++output) {
-    const bool is_flags = output + 1 == names.size();
-    if (!infer.outputs.empty() &&
-        std::find(infer.outputs.begin(), infer.outputs.end(), names[output]) == infer.outputs.end())
-      continue;
-    append_tensor(out, names[output], is_flags ? "UINT8" : "FP32", num_rows);
-    for (size_t row = 0; row < num_rows; ++row) {
-      if (row > 0) out += ',';
-      if (is_flags)
-        append_json(out, static_cast<int64_t>(answer.documents[row].flags));
+  std::vector<size_t> chosen;
+  for (size_t output = 0; output < names.size(); ++output)
+    if (infer.outputs.empty() || std::ranges::count(infer.outputs, names[output]) > 0)
+      chosen.push_back(output);
+  out += R"(,"outputs":)";
+  append_list(out, chosen, [&](size_t output) {
+    begin_tensor(out, names[output], std::ssize(answer.documents), datatype_of(names[output]));
+    out += R"(,"data":)";
+    append_list(out, answer.documents, [&](const RankedDocument& document) {
+      if (output + 1 == names.size())
+        append_json(out, static_cast<int64_t>(document.flags));
       else
-        append_json(out, answer.documents[row].scores.at(output));
-    }
-    out += "]}";
-  }
-  out += "]}\n";
-  return out;
+        append_json(out, document.scores.at(output));
+    });
+    out += '}';
+  });
+  return out + "}\n";
 }
 
 std::string model_metadata_json(const RankSchema& schema, std::string_view name,
@@ -155,15 +150,17 @@ std::string model_metadata_json(const RankSchema& schema, std::string_view name,
   append_json(out, name);
   out += R"(,"versions":[)";
   append_json(out, version);
-  out += R"(],"platform":"lemur","inputs":[)";
-  append_metadata(out, "documents", "BYTES", -1);
-  append_metadata(out, "user", "BYTES", 1);
-  append_metadata(out, "query", "BYTES", 1);
-  out += R"(],"outputs":[)";
-  for (const std::string& output : infer_outputs(schema))
-    append_metadata(out, output, output == "flags" ? "UINT8" : "FP32", -1);
-  out += "]}\n";
-  return out;
+  out += R"(],"platform":"lemur","inputs":)";
+  append_list(out, std::array{"documents", "user", "query"}, [&](std::string_view input) {
+    begin_tensor(out, input, input == "documents" ? -1 : 1, "BYTES");
+    out += '}';
+  });
+  out += R"(,"outputs":)";
+  append_list(out, infer_outputs(schema), [&](const std::string& output) {
+    begin_tensor(out, output, -1, datatype_of(output));
+    out += '}';
+  });
+  return out + "}\n";
 }
 
 }  // namespace lemur

@@ -2,7 +2,9 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <strings.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 
@@ -42,6 +44,25 @@ ListenAddress parse_listen_address(std::string_view text) {
     address.is_loopback = (ntohl(ipv4.sin_addr.s_addr) >> 24) == 127;
   }
   return address;
+}
+
+bool is_local_host(std::string_view host, const std::vector<std::string>& names) {
+  const size_t bracket = host.find(']'), colon = host.rfind(':');
+  std::string name(host);
+  if (colon != std::string_view::npos && (bracket == std::string_view::npos || bracket < colon)) {
+    if (host.find_first_not_of("0123456789", colon + 1) != std::string_view::npos) return false;
+    name.resize(colon);
+  }
+  const auto is_it = [&](const std::string& known) {
+    return strcasecmp(name.c_str(), known.c_str()) == 0;
+  };
+  in_addr ipv4{};
+  in6_addr ipv6{};
+  if (inet_pton(AF_INET, name.c_str(), &ipv4) == 1) return (ntohl(ipv4.s_addr) >> 24) == 127;
+  if (name.starts_with('[') && name.ends_with(']') &&
+      inet_pton(AF_INET6, name.substr(1, name.size() - 2).c_str(), &ipv6) == 1)
+    return IN6_IS_ADDR_LOOPBACK(&ipv6);
+  return is_it("localhost") || std::ranges::any_of(names, is_it);
 }
 
 std::string address_text(const sockaddr* address) {

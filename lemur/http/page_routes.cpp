@@ -12,19 +12,6 @@ extern const std::string_view kServePage;  // made of web/index.html
 
 namespace {
 
-/// Appends a list, each element by `append_one`.
-template <typename Elements, typename AppendOne>
-void append_list(std::string& out, const Elements& elements, const AppendOne& append_one) {
-  out += '[';
-  bool is_first = true;
-  for (const auto& element : elements) {
-    if (!is_first) out += ',';
-    is_first = false;
-    append_one(element);
-  }
-  out += ']';
-}
-
 void append_texts(std::string& out, const std::vector<std::string>& texts) {
   append_list(out, texts, [&](const std::string& text) { append_json(out, text); });
 }

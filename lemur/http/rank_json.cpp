@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <ranges>
+#include <span>
 
 #include "lemur/base/config.h"
 #include "lemur/http/json_text.h"
@@ -112,21 +114,20 @@ FeatureValue read_feature(element value, const JsonPath& path, bool is_number,
 void append_parts(std::string& out, const ScoreParts& parts) {
   out += R"(,"parts":{"query_cosine":)";
   append_json(out, parts.query_cosine.value_or(std::numeric_limits<double>::quiet_NaN()));
-  out += R"(,"nearest":[)";
-  for (size_t i = 0; i < parts.nearest.size(); ++i) {
-    out += i > 0 ? R"(,{"document":)" : R"({"document":)";
-    append_json(out, parts.nearest[i].document);
+  out += R"(,"nearest":)";
+  append_list(out, parts.nearest, [&](const ScoreParts::Neighbour& neighbour) {
+    out += R"({"document":)";
+    append_json(out, neighbour.document);
     out += R"(,"cosine":)";
-    append_json(out, parts.nearest[i].cosine);
+    append_json(out, neighbour.cosine);
     out += '}';
-  }
-  out += R"(],"groups":{)";
-  for (size_t i = 0; i < parts.groups.size(); ++i) {
-    if (i > 0) out += ',';
-    append_json(out, parts.groups[i].first);
+  });
+  out += R"(,"groups":{)";
+  append_joined(out, parts.groups, [&](const auto& group) {
+    append_json(out, group.first);
     out += ':';
-    append_json(out, parts.groups[i].second);
-  }
+    append_json(out, group.second);
+  });
   out += "}}";
 }
 
@@ -137,12 +138,12 @@ void append_document(std::string& out, const RankedDocument& document, std::stri
   out += R"(,"score":)";
   append_json(out, document.scores.at(0));
   out += R"(,"scores":{)";
-  for (size_t i = 0; i < schema.labels.size(); ++i) {
-    if (i > 0) out += ',';
-    append_json(out, schema.labels[i]);
+  auto score = document.scores.begin();
+  append_joined(out, schema.labels, [&](const std::string& label) {
+    append_json(out, label);
     out += ':';
-    append_json(out, document.scores.at(i));
-  }
+    append_json(out, *score++);
+  });
   out += R"(},"rank":)";
   append_json(out, static_cast<int64_t>(rank));
   out += R"(,"flags":)";
@@ -270,15 +271,9 @@ void append_flags(std::string& out, uint8_t flags) {
       {{kUnknownDocument, "\"unknown_document\""},
        {kEncodedNow, "\"encoded_now\""},
        {kNoContent, "\"no_content\""}}};
-  out += '[';
-  bool is_first = true;
-  for (const auto& [flag, name] : kNames) {
-    if ((flags & flag) == 0) continue;
-    if (!is_first) out += ',';
-    out += name;
-    is_first = false;
-  }
-  out += ']';
+  const auto is_set = [&](const auto& named) { return (flags & named.first) != 0; };
+  append_list(out, kNames | std::views::filter(is_set),
+              [&](const auto& named) { out += named.second; });
 }
 
 std::string rank_answer_json(const RankAnswer& answer, const std::vector<std::string>& documents,
@@ -293,23 +288,18 @@ std::string rank_answer_json(const RankAnswer& answer, const std::vector<std::st
   append_json(out, context.request_id);
   out += ',';
   append_model(out, context.model_name, answer.model_version);
-  out += R"(,"documents":[)";
-  bool is_first = true;
   const auto append = [&](size_t i) {
-    if (!is_first) out += ',';
-    is_first = false;
     append_document(out, answer.documents.at(i), documents[i], ranks[i], schema);
   };
+  const std::span best = std::span(answer.order).first(shown);
+  out += R"(,"documents":)";
   if (context.top == 0)
-    for (size_t i = 0; i < documents.size(); ++i) append(i);
+    append_list(out, std::views::iota(size_t{0}, documents.size()), append);
   else
-    for (size_t i = 0; i < shown; ++i) append(answer.order[i]);
-  out += R"(],"order":[)";
-  for (size_t i = 0; i < shown; ++i) {
-    if (i > 0) out += ',';
-    append_json(out, documents[answer.order[i]]);
-  }
-  out += R"(],"timings_ms":{"queue":)";
+    append_list(out, best, append);
+  out += R"(,"order":)";
+  append_list(out, best, [&](size_t i) { append_json(out, documents[i]); });
+  out += R"(,"timings_ms":{"queue":)";
   append_json(out, answer.queue_ms);
   out += R"(,"prepare":)";
   append_json(out, answer.prepare_ms);
@@ -329,13 +319,9 @@ std::string embed_answer_json(const EmbedAnswer& answer, std::string_view reques
   append_model(out, model_name, answer.model_version);
   out += R"(,"from_bank":)";
   out += answer.from_bank ? "true" : "false";
-  out += R"(,"vector":[)";
-  for (size_t i = 0; i < answer.vector.size(); ++i) {
-    if (i > 0) out += ',';
-    append_json(out, answer.vector[i]);
-  }
-  out += "]}\n";
-  return out;
+  out += R"(,"vector":)";
+  append_list(out, answer.vector, [&](float number) { append_json(out, number); });
+  return out + "}\n";
 }
 
 }  // namespace lemur

@@ -10,6 +10,7 @@
 #include "lemur/kernels/shared_attention.h"
 #include "lemur/model/bert_checkpoint.h"
 #include "lemur/model/image_patches.h"
+#include "lemur/model/unit_rows.h"
 #include "lemur/nn/ragged_similarity.h"
 #include "lemur/nn/recent_mean.h"
 #include "lemur/nn/sqdc.h"
@@ -50,10 +51,6 @@ int64_t patch_width(const ModelOptions& options, const StoreSchema& schema) {
 int64_t patch_parts(const ModelOptions& options) {
   const int64_t parts = options.patch_pixels / part_side(options.patch_pixels);
   return parts * parts;
-}
-
-torch::Tensor normalize_rows(const torch::Tensor& x) {
-  return x / x.norm(2, {1}, /*keepdim=*/true).clamp_min(1e-8);
 }
 
 /// Moves tensors to a device, each once however often it is asked for.
@@ -334,8 +331,8 @@ RankerInput RankingModelImpl::collect(const RankingInput& input, RankingOutput& 
   if (has_content_ && has_queries_) add("query times content", content[0] * content[1]);
 
   if (similarity_) {
-    const torch::Tensor targets = normalize_rows(content[0]),
-                        documents = normalize_rows(input.history_content);
+    const torch::Tensor targets = unit_rows(content[0]),
+                        documents = unit_rows(input.history_content);
     for (const RaggedHistory& history : input.content_histories)
       add("similarity", similarity(targets, documents, history));
   }

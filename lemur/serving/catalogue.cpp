@@ -1,6 +1,5 @@
 #include "lemur/serving/catalogue.h"
 
-#include <fstream>
 #include <limits>
 
 #include "lemur/base/hash.h"
@@ -31,6 +30,7 @@ struct Catalogue::Index {
 Catalogue::Catalogue(const SampleStore& store, const Options& options)
     : store_(store),
       options_(options),
+      tokenizer_(Tokenizer::load(store.vocabulary_path(), options.tokenizer.lower_case)),
       index_(std::make_unique<Index>()),
       newest_of_user_(store.schema().num_users, kNoEvent),
       newest_of_document_(store.schema().num_documents, kNoEvent) {
@@ -46,8 +46,6 @@ Catalogue::Catalogue(const SampleStore& store, const Options& options)
     note_newest(store, event, store.documents()[event], newest_of_document_);
     newest_time_ms_ = std::max(newest_time_ms_, store.times()[event]);
   }
-  std::ifstream vocabulary(store.vocabulary_path());
-  for (std::string piece; std::getline(vocabulary, piece);) pieces_.push_back(piece);
 }
 
 Catalogue::~Catalogue() = default;
@@ -73,7 +71,7 @@ std::optional<uint64_t> Catalogue::newest_event_of_document(uint32_t document) c
 std::string Catalogue::text(uint32_t document, size_t field) const {
   std::string text;
   for (int32_t token : store_.document_tokens(document, field)) {
-    std::string_view piece = pieces_[static_cast<size_t>(token)];
+    std::string_view piece = tokenizer_.pieces()[static_cast<size_t>(token)];
     const bool continues = piece.starts_with("##");
     if (continues) piece.remove_prefix(2);
     if (!continues && !text.empty()) text += ' ';

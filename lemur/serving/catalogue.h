@@ -10,6 +10,7 @@
 
 #include "lemur/base/options.h"
 #include "lemur/data/sample_store.h"
+#include "lemur/text/tokenizer.h"
 
 namespace lemur {
 
@@ -34,6 +35,9 @@ class Catalogue {
   /// Time of the store's newest event, milliseconds since 1970; 0: it has none.
   int64_t newest_time_ms() const { return newest_time_ms_; }
 
+  /// The tokenizer that the store was made with.
+  const Tokenizer& tokenizer() const { return tokenizer_; }
+
   /// Returns a text field of a document as the model reads it: word pieces put together.
   std::string text(uint32_t document, size_t field) const;
 
@@ -42,9 +46,9 @@ class Catalogue {
 
   const SampleStore& store_;
   const Options options_;
+  const Tokenizer tokenizer_;
   std::unique_ptr<Index> index_;
   std::vector<uint64_t> newest_of_user_, newest_of_document_;  // event, kNoEvent: none
-  std::vector<std::string> pieces_;                            // of the vocabulary
   int64_t newest_time_ms_ = 0;
 };
 

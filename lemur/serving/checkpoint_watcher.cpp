@@ -1,19 +1,51 @@
 #include "lemur/serving/checkpoint_watcher.h"
 
 #include <ATen/Parallel.h>
+#include <malloc.h>
 #include <omp.h>
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <exception>
+
+// Of tcmalloc, where the program is linked with it.
+extern "C" __attribute__((weak)) void MallocExtension_ReleaseToSystem(size_t bytes);
 
 namespace lemur {
 namespace {
 
-constexpr int kLowPriority = 19;
+using Clock = std::chrono::steady_clock;
+
+double ms_since(Clock::time_point begin) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
+}
+
+/// A tenth of a core beside a busy thread. Not less: the threads that answer wait for locks of the
+/// heap and the histories, and one that this thread holds must not stay with it for seconds.
+constexpr int kNice = 10;
+
+/// Makes this thread compute alone and yield to those that answer.
+void step_back() {
+  at::get_num_threads();  // initialises this thread, which would otherwise forget what follows
+  omp_set_num_threads(1);
+  if (::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), kNice) != 0)
+    spdlog::warn("models are loaded at the priority of requests: {}", std::strerror(errno));
+}
+
+/// Gives the system back what a model of that size held, in pieces: the heap is locked meanwhile.
+void release_memory(int64_t bytes) {
+  constexpr int64_t kPiece = 1 << 20;
+  if (MallocExtension_ReleaseToSystem == nullptr) {
+    ::malloc_trim(0);
+    return;
+  }
+  for (; bytes > 0; bytes -= kPiece) MallocExtension_ReleaseToSystem(kPiece);
+}
 
 }  // namespace
 
@@ -36,9 +68,16 @@ CheckpointWatcher::~CheckpointWatcher() {
 }
 
 void CheckpointWatcher::load(const std::filesystem::path& checkpoint) {
+  const auto begin = Clock::now();
   std::shared_ptr<Snapshot> snapshot = load_snapshot(run_, checkpoint, options_.snapshot);
+  const double load_ms = ms_since(begin);
   predictor_.warm(*snapshot);
+  const double ready_ms = ms_since(begin);
+  const int64_t bytes = snapshot->size_bytes;
   predictor_.publish(std::move(snapshot));
+  release_memory(bytes);
+  spdlog::info("serving {}, loaded in {:.0f} ms and warmed in {:.0f} ms",
+               checkpoint.filename().string(), load_ms, ready_ms - load_ms);
 }
 
 /// Returns the checkpoint that should be answering; empty where none is there.
@@ -50,10 +89,7 @@ std::filesystem::path CheckpointWatcher::candidate() const {
 }
 
 void CheckpointWatcher::run() {
-  // One core at most, and only what the thread that answers leaves.
-  at::get_num_threads();  // initialises this thread, which would otherwise forget what follows
-  omp_set_num_threads(1);
-  ::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), kLowPriority);
+  step_back();
   const bool is_fixed = options_.checkpoint != "best" && options_.checkpoint != "newest";
   std::unique_lock lock(mutex_);
   while (!wake_.wait_for(lock, std::chrono::duration<double>(options_.poll_seconds),
@@ -66,7 +102,6 @@ void CheckpointWatcher::run() {
       if (!found.empty() && found != seen_) {
         seen_ = found;
         load(found);
-        spdlog::info("serving {}", found.filename().string());
       }
     } catch (const std::exception& error) {
       spdlog::error("{}", error.what());

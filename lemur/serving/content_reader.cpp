@@ -21,13 +21,12 @@ std::span<const float> row_of(const torch::Tensor& x, int64_t row) {
 
 }  // namespace
 
-ContentReader::ContentReader(const Catalogue& catalogue, int64_t max_encoded,
+ContentReader::ContentReader(const Catalogue& catalogue, int64_t max_encoded, RecentContent& recent,
                              ServingObserver& observer)
     : catalogue_(catalogue),
       max_encoded_(max_encoded),
+      recent_(recent),
       observer_(observer),
-      tokenizer_(Tokenizer::load(catalogue.store().vocabulary_path(),
-                                 catalogue.options().tokenizer.lower_case)),
       splitter_(catalogue.options().tokenizer.lower_case) {}
 
 uint64_t ContentReader::content_key(const ContentSubject& subject) const {
@@ -45,7 +44,8 @@ DocumentContent ContentReader::content_of(const ContentSubject& subject) const {
     auto& tokens = content.texts.emplace_back();
     const auto given = subject.candidate->texts.find(schema.text[field].name);
     if (given != subject.candidate->texts.end()) {
-      tokenizer_.encode(given->second, static_cast<size_t>(schema.text[field].max_tokens), tokens);
+      catalogue_.tokenizer().encode(given->second,
+                                    static_cast<size_t>(schema.text[field].max_tokens), tokens);
     } else if (subject.document != kNone) {
       const auto stored = store.document_tokens(subject.document, field);
       tokens.assign(stored.begin(), stored.end());
@@ -78,6 +78,8 @@ torch::Tensor ContentReader::documents(Snapshot& snapshot, std::span<ContentSubj
       ++hits;
       continue;
     }
+    if (subject.document != kNone && subject.candidate->texts.empty())
+      recent_.note_document(subject.document);
     const uint64_t key = content_key(subject);
     const auto cached = snapshot.documents.find(key);
     if (!cached.empty()) {
@@ -127,6 +129,7 @@ void ContentReader::add_to_cache(Snapshot& snapshot, std::span<const uint32_t> d
   std::vector<Missing> missing;
   for (uint32_t document : documents) {
     if (std::ssize(missing) == max_encoded_) break;
+    recent_.note_document(document);
     const uint64_t key = catalogue_.store().document_keys()[document];
     const bool is_chosen = std::ranges::find(missing, key, &Missing::key) != missing.end();
     if (is_chosen || !snapshot.documents.find(key).empty()) continue;
@@ -137,6 +140,27 @@ void ContentReader::add_to_cache(Snapshot& snapshot, std::span<const uint32_t> d
   torch::Tensor vectors =
       torch::empty({std::ssize(subjects), snapshot.state.model->representation_width()});
   encode(snapshot, subjects, missing, vectors);
+}
+
+void ContentReader::encode_recent(Snapshot& snapshot) {
+  // The oldest first: noted again, they keep their order.
+  std::vector<uint32_t> documents = recent_.documents();
+  if (snapshot.state.bank)
+    std::erase_if(documents, [&](uint32_t document) {
+      int32_t row = MemoryBank::kAbsent;
+      snapshot.state.bank->find({&catalogue_.store().document_keys()[document], 1}, {&row, 1});
+      return row != MemoryBank::kAbsent;
+    });
+  std::ranges::reverse(documents);
+  for (std::span<const uint32_t> rest = documents; max_encoded_ > 0 && !rest.empty();) {
+    const size_t part = std::min(rest.size(), static_cast<size_t>(max_encoded_));
+    add_to_cache(snapshot, rest.first(part));
+    rest = rest.subspan(part);
+  }
+  std::vector<std::string> texts = recent_.queries();
+  std::ranges::reverse(texts);
+  std::vector<bool> is_empty;
+  for (const std::string& text : texts) queries(snapshot, {&text, 1}, is_empty);
 }
 
 torch::Tensor ContentReader::queries(Snapshot& snapshot, std::span<const std::string> texts,
@@ -150,6 +174,7 @@ torch::Tensor ContentReader::queries(Snapshot& snapshot, std::span<const std::st
     const std::string text = splitter_.joined(texts[i]);
     is_empty[i] = text.empty();
     if (text.empty()) continue;
+    recent_.note_query(text);
     const uint64_t key = hash_bytes(text);
     const auto cached = snapshot.queries.find(key);
     if (!cached.empty()) {
@@ -157,8 +182,8 @@ torch::Tensor ContentReader::queries(Snapshot& snapshot, std::span<const std::st
       continue;
     }
     missing.push_back({i, key});
-    tokenizer_.encode(text, static_cast<size_t>(state.options.model.query_max_tokens),
-                      tokens.emplace_back());
+    catalogue_.tokenizer().encode(text, static_cast<size_t>(state.options.model.query_max_tokens),
+                                  tokens.emplace_back());
   }
   if (missing.empty()) return vectors;
   const torch::Tensor encoded =

@@ -13,9 +13,9 @@
 #include "lemur/model/token_batch.h"
 #include "lemur/serving/catalogue.h"
 #include "lemur/serving/rank_request.h"
+#include "lemur/serving/recent_content.h"
 #include "lemur/serving/serving_observer.h"
 #include "lemur/serving/snapshot.h"
-#include "lemur/text/tokenizer.h"
 #include "lemur/text/word_splitter.h"
 
 namespace lemur {
@@ -31,8 +31,10 @@ struct ContentSubject {
 /// Holds scratch memory: one per thread.
 class ContentReader {
  public:
-  /// `max_encoded` bounds the documents of one request that are encoded for it.
-  ContentReader(const Catalogue& catalogue, int64_t max_encoded, ServingObserver& observer);
+  /// `max_encoded` bounds the documents of one request that are encoded for it; `recent` hears what
+  /// was encoded, now or before.
+  ContentReader(const Catalogue& catalogue, int64_t max_encoded, RecentContent& recent,
+                ServingObserver& observer);
 
   /// Returns [n, r], zeros where there is no content, which the flags say.
   torch::Tensor documents(Snapshot& snapshot, std::span<ContentSubject> subjects);
@@ -40,6 +42,9 @@ class ContentReader {
   /// Encodes documents of the store, which the bank lacks, into the snapshot's cache: those that it
   /// does not hold, at most as many as a request may have, the first ones first.
   void add_to_cache(Snapshot& snapshot, std::span<const uint32_t> documents);
+
+  /// Encodes what was encoded of late into the caches of a snapshot that is new.
+  void encode_recent(Snapshot& snapshot);
 
   /// Returns [J, r] of raw texts; `is_empty[j]` is set where a text holds no word.
   torch::Tensor queries(Snapshot& snapshot, std::span<const std::string> texts,
@@ -57,8 +62,8 @@ class ContentReader {
 
   const Catalogue& catalogue_;
   const int64_t max_encoded_;
+  RecentContent& recent_;
   ServingObserver& observer_;
-  Tokenizer tokenizer_;
   WordSplitter splitter_;
 };
 

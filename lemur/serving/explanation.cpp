@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "lemur/model/unit_rows.h"
 #include "lemur/serving/scorer.h"
 
 namespace lemur {
@@ -11,14 +12,9 @@ namespace {
 
 constexpr size_t kNearest = 5;
 
-torch::Tensor unit_rows(const torch::Tensor& x) {
-  return x / x.norm(2, {1}, /*keepdim=*/true).clamp_min(1e-8);
-}
-
-/// Notes how the logits change when a group of columns is masked.
-void add_groups(RankingModel& model, const torch::Tensor& features,
+/// Notes how the logits of the rows of `features` change when a group of columns is masked.
+void add_groups(RankingModel& model, const torch::Tensor& features, const torch::Tensor& logits,
                 std::span<const RankerInput::Group> groups, RankAnswer& answer) {
-  const torch::Tensor logits = model->rank(features);
   for (const RankerInput::Group& group : groups) {
     torch::Tensor masked = features.clone();
     masked.narrow(1, group.begin, group.width).zero_();
@@ -55,12 +51,13 @@ std::vector<ScoreParts::Neighbour> nearest_of(const SampleStore& store,
 
 }  // namespace
 
-void Scorer::explain(Snapshot& snapshot, const Prepared& prepared, size_t request,
-                     const RankerInput& features, RankAnswer& answer) const {
+void Scorer::explain(Snapshot& snapshot, const Prepared& prepared, const Scored& scored,
+                     size_t request, RankAnswer& answer) const {
   const int64_t begin = prepared.begin[request], count = prepared.begin[request + 1] - begin;
   const auto rows = [&](const torch::Tensor& x) { return x.narrow(0, begin, count); };
   for (RankedDocument& document : answer.documents) document.parts.emplace();
-  add_groups(snapshot.state.model, rows(features.features), features.groups, answer);
+  add_groups(snapshot.state.model, rows(scored.input.features), rows(scored.logits),
+             scored.input.groups, answer);
   const RankingInput& input = prepared.input;
   if (!input.documents.defined() || count == 0) return;
   const torch::Tensor documents = unit_rows(rows(input.documents));

@@ -40,6 +40,7 @@ RankFailure failure_in_flight() {
   }
 }
 
+constexpr size_t kRecordedDocuments = 64;  // of one request: enough to warm a model with
 constexpr RankFailure::Kind kDeadline = RankFailure::Kind::kDeadline;
 
 bool is_late(const std::optional<std::chrono::steady_clock::time_point>& deadline) {
@@ -55,10 +56,10 @@ Predictor::Predictor(const Catalogue& catalogue, PredictorOptions options,
       observer_(observer),
       schema_(schema_of(catalogue)),
       histories_(catalogue),
-      scorer_(catalogue, histories_, options_.max_encoded, observer),
+      scorer_(catalogue, histories_, options_.max_encoded, recent_, observer),
       worker_([this] { run(); }) {
   for (RankRequest& request : logged_requests(catalogue, options_.recorded_requests))
-    record(request);
+    record(std::move(request));
 }
 
 Predictor::~Predictor() {
@@ -77,9 +78,10 @@ std::shared_ptr<Snapshot> Predictor::snapshot() const {
   return snapshot_;
 }
 
-void Predictor::warm(Snapshot& snapshot) const {
+void Predictor::warm(Snapshot& snapshot) {
   ServingObserver unobserved;
-  Scorer scorer(catalogue_, histories_, options_.max_encoded, unobserved);
+  Scorer scorer(catalogue_, histories_, options_.max_encoded, recent_, unobserved);
+  scorer.encode_recent(snapshot);
   std::vector<RankRequest> requests;
   {
     std::lock_guard lock(mutex_);
@@ -119,8 +121,7 @@ void Predictor::report_load_failure(const std::string& error) {
 
 void Predictor::add_action(const std::string& user, const std::string& document, int64_t time_ms,
                            const std::string& action) {
-  histories_.add(user, {hash_bytes(document), catalogue_.document(document), time_ms,
-                        histories_.action(action).value_or(0)});
+  histories_.add(user, document, time_ms, histories_.action(action).value_or(0));
 }
 
 BackendStatus Predictor::status() const {
@@ -151,38 +152,31 @@ RankFailure Predictor::overloaded() const {
           .retry_after_seconds = std::max(1, static_cast<int>(std::ceil(wait)))};
 }
 
-void Predictor::rank(RankRequest request, std::function<void(RankResult)> done) {
+/// Lets a job wait, or tells its client why it may not.
+template <typename Job>
+void Predictor::enqueue(std::string_view what, std::deque<Job>& waiting, Job job) {
   RankFailure failure;
   {
     std::lock_guard lock(mutex_);
     if (snapshot_ == nullptr) {
-      failure = {RankFailure::Kind::kUnavailable, "[rank] no model is loaded yet"};
-    } else if (is_closing_ || std::ssize(ranks_) >= options_.max_queue) {
+      failure = {RankFailure::Kind::kUnavailable, fmt::format("[{}] no model is loaded yet", what)};
+    } else if (is_closing_ || std::ssize(waiting) >= options_.max_queue) {
       failure = overloaded();
     } else {
-      ranks_.push_back({std::move(request), std::move(done), Clock::now()});
+      waiting.push_back(std::move(job));
       wake_.notify_one();
       return;
     }
   }
-  done(std::move(failure));
+  job.done(std::move(failure));
+}
+
+void Predictor::rank(RankRequest request, std::function<void(RankResult)> done) {
+  enqueue("rank", ranks_, RankJob{std::move(request), std::move(done), Clock::now()});
 }
 
 void Predictor::embed(EmbedRequest request, std::function<void(EmbedResult)> done) {
-  RankFailure failure;
-  {
-    std::lock_guard lock(mutex_);
-    if (snapshot_ == nullptr) {
-      failure = {RankFailure::Kind::kUnavailable, "[embed] no model is loaded yet"};
-    } else if (is_closing_ || std::ssize(embeds_) >= options_.max_queue) {
-      failure = overloaded();
-    } else {
-      embeds_.push_back({std::move(request), std::move(done)});
-      wake_.notify_one();
-      return;
-    }
-  }
-  done(std::move(failure));
+  enqueue("embed", embeds_, EmbedJob{std::move(request), std::move(done)});
 }
 
 void Predictor::run() {
@@ -252,10 +246,9 @@ void Predictor::score(std::vector<RankJob> jobs) {
   }
   observer_.batch_scored(std::ssize(jobs), documents);
   const double seconds = ms_between(begin, Clock::now()) / 1e3 / static_cast<double>(jobs.size());
+  record(std::move(jobs.back().request));
   std::lock_guard lock(mutex_);
   seconds_per_request_ = 0.9 * seconds_per_request_ + 0.1 * seconds;
-  recorded_.push_back(std::move(jobs.back().request));
-  if (recorded_.size() > options_.recorded_requests) recorded_.pop_front();
 }
 
 /// Scores all in one pass; where that fails, each alone, so that one request's fault is its own.
@@ -293,9 +286,11 @@ void Predictor::embed_now(EmbedJob job) {
   job.done(std::move(result));
 }
 
-void Predictor::record(const RankRequest& request) {
+void Predictor::record(RankRequest request) {
+  if (request.documents.size() > kRecordedDocuments) request.documents.resize(kRecordedDocuments);
   std::lock_guard lock(mutex_);
-  recorded_.push_back(request);
+  recorded_.push_back(std::move(request));
+  if (recorded_.size() > options_.recorded_requests) recorded_.pop_front();
 }
 
 std::optional<DocumentFacts> Predictor::document(std::string_view id) const {

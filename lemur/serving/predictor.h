@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -27,7 +28,7 @@ struct PredictorOptions {
   int64_t max_batch_documents = 2048;  ///< scored in one pass, but always one whole request
   double batch_wait_ms = 0;            ///< how long a batch waits for further requests
   int64_t max_encoded = 32;            ///< documents of a request that are encoded for it
-  size_t recorded_requests = 64;       ///< kept to warm the next model with
+  size_t recorded_requests = 4;        ///< kept to warm the next model with
 };
 
 /// One thread scores, on as many cores as LibTorch is set to. A model is published by one exchange
@@ -39,9 +40,10 @@ class Predictor : public RankBackend {
   /// Answers what waits, as overloaded.
   ~Predictor() override;
 
-  /// Answers recorded requests with the model, on the calling thread, so that its first real
-  /// request finds pages and caches warm. Throws what scoring throws.
-  void warm(Snapshot& snapshot) const;
+  /// Encodes with the model what requests needed of late, and answers recorded requests with it, on
+  /// the calling thread, so that its first real request finds pages and caches warm. Throws what
+  /// scoring throws.
+  void warm(Snapshot& snapshot);
 
   /// Makes it the model. The one before is freed here, once nothing uses it.
   void publish(std::shared_ptr<Snapshot> snapshot);
@@ -75,12 +77,14 @@ class Predictor : public RankBackend {
     EmbedRequest request;
     std::function<void(EmbedResult)> done;
   };
+  template <typename Job>
+  void enqueue(std::string_view what, std::deque<Job>& waiting, Job job);
   void run();
   std::vector<RankJob> take_batch(std::unique_lock<std::mutex>& lock);
   void score(std::vector<RankJob> jobs);
   std::vector<RankResult> score_together(Snapshot& snapshot, std::vector<RankJob>& jobs);
   void embed_now(EmbedJob job);
-  void record(const RankRequest& request);
+  void record(RankRequest request);
   std::shared_ptr<Snapshot> snapshot() const;
   RankFailure overloaded() const;
 
@@ -89,6 +93,7 @@ class Predictor : public RankBackend {
   ServingObserver& observer_;
   RankSchema schema_;
   UserHistories histories_;
+  RecentContent recent_;
   Scorer scorer_;  // of the scoring thread
 
   mutable std::mutex mutex_;  // guards what follows

@@ -42,7 +42,10 @@ std::optional<std::vector<HistoryItem>> Predictor::history(std::string_view user
     HistoryItem& item = items.emplace_back();
     item.time_ms = element->time_ms;
     if (element->action < schema_.actions.size()) item.action = schema_.actions[element->action];
-    if (element->document == kNone) continue;
+    if (element->document == kNone) {
+      item.document = histories_.added_document(element->key);
+      continue;
+    }
     item.document = catalogue_.store().document_id(element->document);
     if (!schema_.text_fields.empty()) item.title = catalogue_.text(element->document, 0);
   }

@@ -59,7 +59,8 @@ TEST_F(FactsTest, FeedbackComesFirstInTheHistoryAndADocumentMayBeUnknown) {
   predictor->add_action("u1", "not in the store", 2000, "like");
   const auto items = *predictor->history("u1", "clicks", 2);
   ASSERT_EQ(items.size(), 2u);
-  EXPECT_EQ(items[0].document + items[0].title, "");
+  EXPECT_EQ(items[0].document, "not in the store");
+  EXPECT_EQ(items[0].title, "");
   EXPECT_EQ(items[0].action, "like");
   EXPECT_EQ(items[1].document, "d3");
   EXPECT_EQ(items[1].action, "buy");

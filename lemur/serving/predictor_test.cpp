@@ -96,6 +96,34 @@ TEST(Predictor, TheOldModelIsFreedWhenItIsReplaced) {
   EXPECT_NE(after.documents[0].scores, before.documents[0].scores);
 }
 
+TEST(Predictor, WarmingEncodesWhatRequestsNeededOfLate) {
+  ServedStore served;
+  ServingObserver observer;
+  Predictor predictor(*served.catalogue, {.recorded_requests = 1}, observer);
+  predictor.publish(served.load(1, 10));
+  rank(predictor, served.request({11, 12, 3}));
+  RankRequest other = served.request({13, 5});
+  other.query = "query 2";
+  rank(predictor, other);
+  const auto next = served.load(2, 12);  // its bank has document 11
+  EXPECT_EQ(next->documents.size(), 0u);
+  predictor.warm(*next);
+  const auto is_encoded = [&](uint32_t document) {
+    return !next->documents.find(served.store->document_keys()[document]).empty();
+  };
+  EXPECT_FALSE(is_encoded(11));
+  EXPECT_TRUE(is_encoded(12));
+  EXPECT_TRUE(is_encoded(13));
+  EXPECT_EQ(next->queries.size(), 2u);
+}
+
+TEST(RecentItems, DropsWhatWasNotedLeastRecently) {
+  RecentItems<int> items(3);
+  EXPECT_TRUE(items.items().empty());
+  for (int item : {1, 2, 3, 1, 4}) items.note(item);
+  EXPECT_EQ(items.items(), (std::vector<int>{4, 1, 3}));
+}
+
 TEST(Predictor, EveryRequestIsAnsweredWhenItEnds) {
   ServedStore served;
   ServingObserver observer;

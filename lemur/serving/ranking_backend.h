@@ -74,7 +74,7 @@ struct DocumentFacts {
 
 /// What a user did with a document.
 struct HistoryItem {
-  std::string document;  ///< ID; empty: the store does not know the document
+  std::string document;  ///< ID; empty: neither store nor feedback names the document
   std::string title;     ///< its first text field
   int64_t time_ms = 0;
   std::string action;  ///< one of the schema's actions; empty: the schema names none

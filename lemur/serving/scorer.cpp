@@ -65,15 +65,18 @@ void add_encoded(Snapshot& snapshot, std::span<const uint64_t> keys, std::span<i
 }  // namespace
 
 Scorer::Scorer(const Catalogue& catalogue, const UserHistories& histories, int64_t max_encoded,
-               ServingObserver& observer)
+               RecentContent& recent, ServingObserver& observer)
     : catalogue_(catalogue),
       histories_(histories),
       observer_(observer),
       features_(catalogue),
-      content_(catalogue, max_encoded, observer) {}
+      content_(catalogue, max_encoded, recent, observer) {}
 
 void Scorer::read_features(Snapshot& snapshot, std::span<const RankRequest* const> requests,
                            Prepared& prepared, std::span<const uint64_t> history_keys) {
+  std::vector<uint32_t> users;
+  for (const RankRequest* request : requests)
+    users.push_back(request->user.empty() ? kNone : catalogue_.user(request->user));
   Batch batch;
   batch.events.resize(prepared.subjects.size());
   batch.features.resize(features_.num_features());
@@ -82,11 +85,10 @@ void Scorer::read_features(Snapshot& snapshot, std::span<const RankRequest* cons
     if (!snapshot.state.schema.features[f].is_number) values.offsets.push_back(0);
     for (size_t g = 0; g < requests.size(); ++g) {
       const RankRequest& request = *requests[g];
-      const uint32_t user = request.user.empty() ? kNone : catalogue_.user(request.user);
       for (auto b = static_cast<size_t>(prepared.begin[g]);
            b < static_cast<size_t>(prepared.begin[g + 1]); ++b) {
         const ContentSubject& subject = prepared.subjects[b];
-        features_.append(f, {&request, subject.candidate, user, subject.document}, values);
+        features_.append(f, {&request, subject.candidate, users[g], subject.document}, values);
       }
     }
   }
@@ -223,9 +225,9 @@ std::vector<RankAnswer> Scorer::rank(Snapshot& snapshot,
   const double prepare_s = seconds_since(begin);
   const auto score_begin = Clock::now();
   RankingOutput output;
-  const RankerInput features = snapshot.state.model->collect(prepared.input, output);
-  const torch::Tensor logits = snapshot.state.model->rank(features.features);
-  const torch::Tensor scores = probabilities(logits);
+  Scored scored{snapshot.state.model->collect(prepared.input, output), {}};
+  scored.logits = snapshot.state.model->rank(scored.input.features);
+  const torch::Tensor scores = probabilities(scored.logits);
   const double score_s = seconds_since(score_begin);
   observer_.stage_took(ServingStage::kPrepare, prepare_s);
   observer_.stage_took(ServingStage::kScore, score_s);
@@ -247,9 +249,14 @@ std::vector<RankAnswer> Scorer::rank(Snapshot& snapshot,
     std::iota(answer.order.begin(), answer.order.end(), 0);
     std::ranges::stable_sort(answer.order, std::greater(),
                              [&](uint32_t i) { return answer.documents[i].scores[0]; });
-    if (requests[g]->explain) explain(snapshot, prepared, g, features, answer);
+    if (requests[g]->explain) explain(snapshot, prepared, scored, g, answer);
   }
   return answers;
+}
+
+void Scorer::encode_recent(Snapshot& snapshot) {
+  torch::InferenceMode inference;
+  content_.encode_recent(snapshot);
 }
 
 EmbedResult Scorer::embed(Snapshot& snapshot, const EmbedRequest& request) {

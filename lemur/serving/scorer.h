@@ -25,11 +25,14 @@ namespace lemur {
 class Scorer {
  public:
   Scorer(const Catalogue& catalogue, const UserHistories& histories, int64_t max_encoded,
-         ServingObserver& observer);
+         RecentContent& recent, ServingObserver& observer);
 
   /// Returns the answers in the order of the requests, without their times in the queue. Throws
   /// InvalidArgument where a request names what does not exist.
   std::vector<RankAnswer> rank(Snapshot& snapshot, std::span<const RankRequest* const> requests);
+
+  /// Encodes for a snapshot that is new what requests made others encode of late.
+  void encode_recent(Snapshot& snapshot);
 
   /// Returns the vector of a query or a document.
   EmbedResult embed(Snapshot& snapshot, const EmbedRequest& request);
@@ -44,6 +47,11 @@ class Scorer {
     PerRequest content;                       ///< per request: what `input` reads
     std::vector<torch::Tensor> content_rows;  ///< per request: rows of history_content
   };
+  /// What the ranker read, and what it said [B, labels].
+  struct Scored {
+    RankerInput input;
+    torch::Tensor logits;
+  };
   Prepared prepare(Snapshot& snapshot, std::span<const RankRequest* const> requests);
   void read_features(Snapshot& snapshot, std::span<const RankRequest* const> requests,
                      Prepared& prepared, std::span<const uint64_t> history_keys);
@@ -53,8 +61,8 @@ class Scorer {
   std::vector<uint64_t> read_histories(Snapshot& snapshot,
                                        std::span<const RankRequest* const> requests,
                                        Prepared& prepared);
-  void explain(Snapshot& snapshot, const Prepared& prepared, size_t request,
-               const RankerInput& features, RankAnswer& answer) const;
+  void explain(Snapshot& snapshot, const Prepared& prepared, const Scored& scored, size_t request,
+               RankAnswer& answer) const;
 
   const Catalogue& catalogue_;
   const UserHistories& histories_;

@@ -12,7 +12,7 @@ struct Example {
   explicit Example(uint32_t in_bank = 20, int64_t max_encoded = 32)
       : snapshot(served.load(1, in_bank)),
         histories(*served.catalogue),
-        scorer(*served.catalogue, histories, max_encoded, observer) {}
+        scorer(*served.catalogue, histories, max_encoded, recent, observer) {}
 
   RankAnswer rank(const RankRequest& request) {
     const RankRequest* one = &request;
@@ -29,6 +29,7 @@ struct Example {
   std::shared_ptr<Snapshot> snapshot;
   UserHistories histories;
   ServingObserver observer;
+  RecentContent recent;
   Scorer scorer;
 };
 
@@ -120,14 +121,14 @@ TEST(Scorer, FeedbackJoinsTheHistory) {
   Example x;
   RankRequest request = x.served.request({1, 2});
   const std::vector<float> before = x.scores(request);
-  x.histories.add("u1", {hash_bytes("d7"), 7, 100, 2});
+  x.histories.add("u1", "d7", 100, 2);
   EXPECT_EQ(x.scores(request), before) << "not before it happened";
   request.time_ms = 101;
   const std::vector<float> after = x.scores(request);
   EXPECT_NE(after, before);
   request.user = "stranger";
   const std::vector<float> stranger = x.scores(request);
-  x.histories.add("stranger", {hash_bytes("d7"), 7, 100, 2});
+  x.histories.add("stranger", "d7", 100, 2);
   EXPECT_NE(x.scores(request), stranger);
 }
 

@@ -20,10 +20,16 @@ std::shared_ptr<Snapshot> load_snapshot(const RunFolder& run,
                .documents = VectorCache(options.cached_documents)});
   snapshot->state.load(checkpoint);
   snapshot->state.model->eval();
-  for (torch::Tensor& parameter : snapshot->state.model->parameters())
+  snapshot->size_bytes = snapshot->state.tables.size_bytes();
+  for (torch::Tensor& parameter : snapshot->state.model->parameters()) {
     parameter.set_requires_grad(false);
+    snapshot->size_bytes += static_cast<int64_t>(parameter.nbytes());
+  }
   if (options.int8) snapshot->state.use_int8();
-  if (snapshot->state.bank) snapshot->bank_rows = snapshot->state.bank->size();
+  if (snapshot->state.bank) {
+    snapshot->bank_rows = snapshot->state.bank->size();
+    snapshot->size_bytes += snapshot->state.bank->size_bytes();
+  }
   snapshot->loaded_at_ms = std::chrono::duration_cast<std::chrono::milliseconds>(
                                std::chrono::system_clock::now().time_since_epoch())
                                .count();

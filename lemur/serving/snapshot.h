@@ -25,6 +25,7 @@ struct Snapshot {
   int64_t loaded_at_ms = 0;  ///< since 1970
   int64_t step = 0;          ///< of training
   int64_t bank_rows = 0;     ///< documents in the bank
+  int64_t size_bytes = 0;    ///< of weights, tables and bank
   ModelState state;
   VectorCache queries, documents;  ///< by hash of what was encoded
 };

@@ -28,9 +28,13 @@ std::optional<uint8_t> UserHistories::action(std::string_view name) const {
   return static_cast<uint8_t>(found - actions.begin());
 }
 
-void UserHistories::add(std::string_view user, const HistoryElement& element) {
+void UserHistories::add(std::string_view user, std::string_view document, int64_t time_ms,
+                        uint8_t action) {
   const auto& histories = catalogue_.store().schema().histories;
+  const HistoryElement element{hash_bytes(document), catalogue_.document(document), time_ms,
+                               action};
   std::lock_guard lock(mutex_);
+  if (element.document == kNone) names_.try_emplace(element.key, document);
   Added& added = added_[hash_bytes(user)];
   added.resize(histories.size());
   for (size_t h = 0; h < histories.size(); ++h) {
@@ -38,6 +42,12 @@ void UserHistories::add(std::string_view user, const HistoryElement& element) {
     list.insert(std::upper_bound(list.begin(), list.end(), element, is_earlier), element);
     if (std::ssize(list) > histories[h].length) list.pop_front();
   }
+}
+
+std::string UserHistories::added_document(uint64_t key) const {
+  std::lock_guard lock(mutex_);
+  const auto found = names_.find(key);
+  return found == names_.end() ? "" : found->second;
 }
 
 std::vector<HistoryElement> UserHistories::read(size_t history, std::string_view user,

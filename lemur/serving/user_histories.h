@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <mutex>
+#include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
@@ -27,7 +28,11 @@ class UserHistories {
   explicit UserHistories(const Catalogue& catalogue);
 
   /// Adds an action to every history. Each keeps its newest ones only.
-  void add(std::string_view user, const HistoryElement& element);
+  void add(std::string_view user, std::string_view document, int64_t time_ms, uint8_t action);
+
+  /// Returns the ID of a document that was added and that the store does not know; empty for
+  /// others.
+  std::string added_document(uint64_t key) const;
 
   /// Returns what the user did before `time_ms`, oldest first, at most the history's length.
   std::vector<HistoryElement> read(size_t history, std::string_view user, int64_t time_ms) const;
@@ -44,8 +49,9 @@ class UserHistories {
   using Added = std::vector<std::deque<HistoryElement>>;  // per history, ascending in time
 
   const Catalogue& catalogue_;
-  mutable std::mutex mutex_;                   // guards added_
-  std::unordered_map<uint64_t, Added> added_;  // by hash_bytes of the user's ID
+  mutable std::mutex mutex_;                         // guards what follows
+  std::unordered_map<uint64_t, Added> added_;        // by hash_bytes of the user's ID
+  std::unordered_map<uint64_t, std::string> names_;  // by key: added documents that the store lacks
 };
 
 }  // namespace lemur
