@@ -102,13 +102,14 @@ class Product : public torch::autograd::Function<Product> {
 class Normalize : public torch::autograd::Function<Normalize> {
  public:
   static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& x,
-                        const Tensor& gain, const Tensor& bias) {
+                        const Tensor& gain, const Tensor& bias, double epsilon) {
     context->save_for_backward({x, gain});
+    context->saved_data["epsilon"] = epsilon;
     Tensor y = torch::empty_like(x);
     for_rows(x, pieces(x.size(0), kRows), [&](auto type, Rows rows, int64_t first, int64_t) {
       using T = decltype(type);
       layer_norm_rows(rows, x.data_ptr<T>() + first, gain.data_ptr<T>(), bias.data_ptr<T>(),
-                      y.data_ptr<T>() + first);
+                      y.data_ptr<T>() + first, epsilon);
     });
     return y;
   }
@@ -123,9 +124,10 @@ class Normalize : public torch::autograd::Function<Normalize> {
       using T = decltype(type);
       layer_norm_backward_rows(rows, x.data_ptr<T>() + first, gain.data_ptr<T>(),
                                gradient.data_ptr<T>() + first, grad_x.data_ptr<T>() + first,
-                               sums[0][group].data_ptr<T>(), sums[1][group].data_ptr<T>());
+                               sums[0][group].data_ptr<T>(), sums[1][group].data_ptr<T>(),
+                               context->saved_data["epsilon"].toDouble());
     });
-    return {grad_x, sums[0].sum(0), sums[1].sum(0)};
+    return {grad_x, sums[0].sum(0), sums[1].sum(0), Tensor()};
   }
 
  private:
@@ -183,7 +185,7 @@ Tensor product_reference(const Tensor& a, const Tensor& b, const Tensor& bias) {
   return bias.defined() ? result + bias.unsqueeze(-2) : result;
 }
 
-Tensor normalize(const Tensor& x, const Tensor& gain, const Tensor& bias) {
+Tensor normalize(const Tensor& x, const Tensor& gain, const Tensor& bias, double epsilon) {
   const int64_t width = gain.dim() == 1 ? gain.size(0) : 0;
   if (x.dim() < 1 || width < 1 || x.size(-1) != width || bias.sizes() != gain.sizes() ||
       (!x.is_cuda() &&
@@ -191,8 +193,9 @@ Tensor normalize(const Tensor& x, const Tensor& gain, const Tensor& bias) {
     fail<InvalidArgument>("normalize", "x is [{}], gain [{}], bias [{}]",
                           fmt::join(x.sizes(), ", "), fmt::join(gain.sizes(), ", "),
                           fmt::join(bias.sizes(), ", "));
-  if (!fits_loops(x)) return torch::layer_norm(x, {width}, gain, bias, kLayerNormEpsilon);
-  return Normalize::apply(x.reshape({-1, width}).contiguous(), gain.contiguous(), bias.contiguous())
+  if (!fits_loops(x)) return torch::layer_norm(x, {width}, gain, bias, epsilon);
+  return Normalize::apply(x.reshape({-1, width}).contiguous(), gain.contiguous(), bias.contiguous(),
+                          epsilon)
       .view(x.sizes());
 }
 

@@ -3,6 +3,8 @@
 
 #include <torch/types.h>
 
+#include "lemur/kernels/row_functions.h"
+
 namespace lemur {
 
 /// Returns A B + bias. `a` [m, k] and `b` [k, n], or [T, m, k] and [T, k, n], of one floating type
@@ -17,9 +19,9 @@ torch::Tensor product(const torch::Tensor& a, const torch::Tensor& b,
 torch::Tensor product_reference(const torch::Tensor& a, const torch::Tensor& b,
                                 const torch::Tensor& bias = {});
 
-/// Normalises the last dimension d of x to mean 0 and variance 1, times `gain` plus `bias`, both
-/// [d]; epsilon 1e-5. Differentiable once. CPU and other tensors, errors: as product.
+/// Normalises the last dimension d of x to mean 0 and variance 1 (plus `epsilon`), times `gain`
+/// plus `bias`, both [d]. Differentiable once. CPU and other tensors, errors: as product.
 torch::Tensor normalize(const torch::Tensor& x, const torch::Tensor& gain,
-                        const torch::Tensor& bias);
+                        const torch::Tensor& bias, double epsilon = kLayerNormEpsilon);
 
 }  // namespace lemur

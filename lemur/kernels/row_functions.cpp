@@ -17,7 +17,7 @@ struct Moments {
 };
 
 template <typename T>
-LEMUR_INLINE Moments<T> moments(const T* x, int64_t width) {
+LEMUR_INLINE Moments<T> moments(const T* x, int64_t width, double epsilon) {
   Vec<T> sums{};
   simd::for_vectors<T>(width, [&](int64_t column, int64_t lanes) LEMUR_INLINE_LAMBDA {
     Vec<T> v;
@@ -34,13 +34,14 @@ LEMUR_INLINE Moments<T> moments(const T* x, int64_t width) {
     sums += v * v;
   });
   const T variance = simd::sum<T>(sums) / static_cast<T>(width);
-  return {mean, 1 / std::sqrt(variance + static_cast<T>(kLayerNormEpsilon))};
+  return {mean, 1 / std::sqrt(variance + static_cast<T>(epsilon))};
 }
 
 template <typename T>
-LEMUR_INLINE void normalise(Rows rows, const T* x, const T* gain, const T* bias, T* y) {
+LEMUR_INLINE void normalise(Rows rows, const T* x, const T* gain, const T* bias, T* y,
+                            double epsilon) {
   for (int64_t i = 0; i < rows.count; ++i, x += rows.width, y += rows.width) {
-    const Moments<T> m = moments(x, rows.width);
+    const Moments<T> m = moments(x, rows.width, epsilon);
     simd::for_vectors<T>(rows.width, [&](int64_t column, int64_t lanes) LEMUR_INLINE_LAMBDA {
       Vec<T> v, g, b;
       simd::load_part(v, x + column, lanes);
@@ -54,9 +55,9 @@ LEMUR_INLINE void normalise(Rows rows, const T* x, const T* gain, const T* bias,
 
 template <typename T>
 LEMUR_INLINE void normalise_backward(Rows rows, const T* x, const T* gain, const T* dy, T* dx,
-                                     T* dgain, T* dbias) {
+                                     T* dgain, T* dbias, double epsilon) {
   for (int64_t i = 0; i < rows.count; ++i, x += rows.width, dy += rows.width, dx += rows.width) {
-    const Moments<T> m = moments(x, rows.width);
+    const Moments<T> m = moments(x, rows.width, epsilon);
     Vec<T> sums{}, products{};  // of the gradient of what is normalised, and with it
     simd::for_vectors<T>(rows.width, [&](int64_t column, int64_t lanes) LEMUR_INLINE_LAMBDA {
       Vec<T> v, g, d, gains, biases;
@@ -152,22 +153,22 @@ LEMUR_INLINE void softmax_backward(Rows rows, int64_t stride, const T* p, T scal
 }  // namespace
 
 LEMUR_MULTIVERSION void layer_norm_rows(Rows rows, const float* x, const float* gain,
-                                        const float* bias, float* y) {
-  normalise(rows, x, gain, bias, y);
+                                        const float* bias, float* y, double epsilon) {
+  normalise(rows, x, gain, bias, y, epsilon);
 }
-void layer_norm_rows(Rows rows, const double* x, const double* gain, const double* bias,
-                     double* y) {
-  normalise(rows, x, gain, bias, y);
+void layer_norm_rows(Rows rows, const double* x, const double* gain, const double* bias, double* y,
+                     double epsilon) {
+  normalise(rows, x, gain, bias, y, epsilon);
 }
 
 LEMUR_MULTIVERSION void layer_norm_backward_rows(Rows rows, const float* x, const float* gain,
                                                  const float* dy, float* dx, float* dgain,
-                                                 float* dbias) {
-  normalise_backward(rows, x, gain, dy, dx, dgain, dbias);
+                                                 float* dbias, double epsilon) {
+  normalise_backward(rows, x, gain, dy, dx, dgain, dbias, epsilon);
 }
 void layer_norm_backward_rows(Rows rows, const double* x, const double* gain, const double* dy,
-                              double* dx, double* dgain, double* dbias) {
-  normalise_backward(rows, x, gain, dy, dx, dgain, dbias);
+                              double* dx, double* dgain, double* dbias, double epsilon) {
+  normalise_backward(rows, x, gain, dy, dx, dgain, dbias, epsilon);
 }
 
 LEMUR_MULTIVERSION void gelu_values(int64_t count, const float* x, float* y) { gelu(count, x, y); }

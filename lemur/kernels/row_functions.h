@@ -12,16 +12,21 @@ struct Rows {
 
 inline constexpr double kLayerNormEpsilon = 1e-5;  // LibTorch's default
 
-/// Normalises every row to mean 0 and variance 1, then times `gain` plus `bias`, both [width].
-void layer_norm_rows(Rows rows, const float* x, const float* gain, const float* bias, float* y);
-void layer_norm_rows(Rows rows, const double* x, const double* gain, const double* bias, double* y);
+/// Normalises every row to mean 0 and variance 1 (plus `epsilon`), then times `gain` plus `bias`,
+/// both [width].
+void layer_norm_rows(Rows rows, const float* x, const float* gain, const float* bias, float* y,
+                     double epsilon = kLayerNormEpsilon);
+void layer_norm_rows(Rows rows, const double* x, const double* gain, const double* bias, double* y,
+                     double epsilon = kLayerNormEpsilon);
 
 /// From the gradient `dy` of layer_norm_rows(x): adds to the gradients of x (`dx`), of the gain and
 /// of the bias.
 void layer_norm_backward_rows(Rows rows, const float* x, const float* gain, const float* dy,
-                              float* dx, float* dgain, float* dbias);
+                              float* dx, float* dgain, float* dbias,
+                              double epsilon = kLayerNormEpsilon);
 void layer_norm_backward_rows(Rows rows, const double* x, const double* gain, const double* dy,
-                              double* dx, double* dgain, double* dbias);
+                              double* dx, double* dgain, double* dbias,
+                              double epsilon = kLayerNormEpsilon);
 
 /// Writes x Phi(x), Phi the normal distribution function; absolute error below 2e-7 times |x| in
 /// float.

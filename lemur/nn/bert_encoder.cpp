@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include "lemur/base/error.h"
+#include "lemur/kernels/gelu.h"
 #include "lemur/kernels/packed_attention.h"
 #include "lemur/kernels/row_check.h"
 #include "lemur/nn/initialized_layers.h"
@@ -25,9 +26,8 @@ void check(const BertEncoderOptions& o) {
     fail<InvalidArgument>(kWhere, "{} heads do not divide the width {}", o.heads, o.width);
 }
 
-torch::nn::LayerNorm bert_norm(const BertEncoderOptions& options) {
-  return torch::nn::LayerNorm(
-      torch::nn::LayerNormOptions({options.width}).eps(options.norm_epsilon));
+LayerNorm bert_norm(const BertEncoderOptions& options) {
+  return LayerNorm(torch::nn::LayerNormOptions({options.width}).eps(options.norm_epsilon));
 }
 
 }  // namespace
@@ -35,14 +35,11 @@ torch::nn::LayerNorm bert_norm(const BertEncoderOptions& options) {
 BertLayerImpl::BertLayerImpl(const BertEncoderOptions& options)
     : heads_(options.heads), dropout_(options.dropout) {
   const int64_t width = options.width;
-  qkv_ = register_module("qkv", initialized_linear<torch::nn::Linear>(width, 3 * width));
-  attention_output_ =
-      register_module("attention_output", initialized_linear<torch::nn::Linear>(width, width));
+  qkv_ = register_module("qkv", initialized_linear(width, 3 * width));
+  attention_output_ = register_module("attention_output", initialized_linear(width, width));
   attention_norm_ = register_module("attention_norm", bert_norm(options));
-  ffn_input_ =
-      register_module("ffn_input", initialized_linear<torch::nn::Linear>(width, options.ffn));
-  ffn_output_ =
-      register_module("ffn_output", initialized_linear<torch::nn::Linear>(options.ffn, width));
+  ffn_input_ = register_module("ffn_input", initialized_linear(width, options.ffn));
+  ffn_output_ = register_module("ffn_output", initialized_linear(options.ffn, width));
   ffn_norm_ = register_module("ffn_norm", bert_norm(options));
 }
 
@@ -56,7 +53,7 @@ torch::Tensor BertLayerImpl::forward(const torch::Tensor& x, const torch::Tensor
   }
   state =
       attention_norm_(state + torch::dropout(attention_output_(attended), dropout_, is_training()));
-  const torch::Tensor hidden = torch::gelu(ffn_input_(state));
+  const torch::Tensor hidden = pointwise_gelu(ffn_input_(state));
   return ffn_norm_(state + torch::dropout(ffn_output_(hidden), dropout_, is_training()));
 }
 
@@ -82,8 +79,7 @@ BertEncoderImpl::BertEncoderImpl(const BertEncoderOptions& options,
   embedding_norm_ = register_module("embedding_norm", bert_norm(options));
   for (int64_t l = 0; l < options.layers; ++l)
     layers_.push_back(register_module("layer_" + std::to_string(l), BertLayer(options)));
-  output_ = register_module("output",
-                            initialized_linear<torch::nn::Linear>(options.width, options.output));
+  output_ = register_module("output", initialized_linear(options.width, options.output));
 }
 
 torch::Tensor BertEncoderImpl::states(const torch::Tensor& tokens, const torch::Tensor& positions,

@@ -4,13 +4,13 @@
 
 #include <torch/nn/module.h>
 #include <torch/nn/modules/embedding.h>
-#include <torch/nn/modules/linear.h>
-#include <torch/nn/modules/normalization.h>
 #include <torch/nn/pimpl.h>
 #include <torch/types.h>
 
 #include <cstdint>
 #include <vector>
+
+#include "lemur/nn/initialized_layers.h"
 
 namespace lemur {
 
@@ -41,9 +41,9 @@ class BertLayerImpl : public torch::nn::Module {
  private:
   int64_t heads_;
   double dropout_;
-  torch::nn::Linear qkv_{nullptr}, attention_output_{nullptr};
-  torch::nn::Linear ffn_input_{nullptr}, ffn_output_{nullptr};
-  torch::nn::LayerNorm attention_norm_{nullptr}, ffn_norm_{nullptr};
+  Linear qkv_{nullptr}, attention_output_{nullptr};
+  Linear ffn_input_{nullptr}, ffn_output_{nullptr};
+  LayerNorm attention_norm_{nullptr}, ffn_norm_{nullptr};
 };
 TORCH_MODULE(BertLayer);
 
@@ -85,9 +85,9 @@ class BertEncoderImpl : public torch::nn::Module {
   bool frozen_ = false;
   torch::nn::Embedding word_embedding_{nullptr}, position_embedding_{nullptr};
   torch::nn::Embedding type_embedding_{nullptr}, field_embedding_{nullptr};
-  torch::nn::LayerNorm embedding_norm_{nullptr};
+  LayerNorm embedding_norm_{nullptr};
   std::vector<BertLayer> layers_;
-  torch::nn::Linear output_{nullptr};
+  Linear output_{nullptr};
 };
 TORCH_MODULE(BertEncoder);
 

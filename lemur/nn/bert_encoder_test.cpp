@@ -1,5 +1,6 @@
 #include "lemur/nn/bert_encoder.h"
 
+#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
@@ -42,6 +43,26 @@ TEST(BertEncoder, EncodesEachTextAsIfAlone) {
     const Tensor alone = encoder(tokens[i], positions[i], fields[i], offsets);
     EXPECT_LT((alone[0] - all[static_cast<int64_t>(i)]).abs().max().item<double>(), 1e-12);
   }
+}
+
+TEST(BertEncoder, IsTheSameForAnyNumberOfThreads) {
+  torch::manual_seed(2);
+  BertEncoder encoder(kSmall);
+  const RandomTexts texts(std::vector<int64_t>(60, 33));
+  const int threads = at::get_num_threads();
+  std::vector<Tensor> one;
+  for (int count : {1, 2, 3, 5}) {
+    at::set_num_threads(count);
+    std::vector<Tensor> results = {texts.encode(encoder)};
+    encoder->zero_grad();
+    weighted_sum(results[0]).backward();
+    for (const Tensor& parameter : encoder->parameters())
+      results.push_back(parameter.grad().clone());
+    if (one.empty()) one = results;
+    for (size_t i = 0; i < one.size(); ++i)
+      EXPECT_TRUE(torch::equal(one[i], results[i])) << count << " threads, tensor " << i;
+  }
+  at::set_num_threads(threads);
 }
 
 TEST(BertEncoder, FieldsChangeNothingBeforeTraining) {

@@ -31,7 +31,9 @@ TORCH_MODULE(Linear);
 class LayerNormImpl : public torch::nn::LayerNormImpl {
  public:
   using torch::nn::LayerNormImpl::LayerNormImpl;
-  torch::Tensor forward(const torch::Tensor& x) { return normalize(x, weight, bias); }
+  torch::Tensor forward(const torch::Tensor& x) {
+    return normalize(x, weight, bias, options.eps());
+  }
 };
 TORCH_MODULE(LayerNorm);
 
