@@ -64,6 +64,7 @@ void RunLog::add(const StepMetrics& metrics, const Batch& batch, int64_t step, d
   mean("train/loss", metrics.loss);
   mean("train/cross_entropy", metrics.cross_entropy);
   if (metrics.alignment != 0) mean("train/alignment", metrics.alignment);
+  if (metrics.content_id != 0) mean("train/content_id", metrics.content_id);
   mean("train/gradient_norm", metrics.gradient_norm);
   if (metrics.documents > 0) {
     mean("encoder/distinct_documents", static_cast<double>(metrics.documents));

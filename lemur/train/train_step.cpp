@@ -245,6 +245,7 @@ void TrainStep::pass(const Batch& part, const LossShares& shares, int64_t step,
       state_.model->losses(output, make_targets(part, output.logits.size(1)), shares);
   metrics.cross_entropy += losses.cross_entropy.item<double>();
   if (losses.alignment.defined()) metrics.alignment += losses.alignment.item<double>();
+  if (losses.content_id.defined()) metrics.content_id += losses.content_id.item<double>();
   const double loss = losses.total.item<double>();
   metrics.loss += loss;
   watch.add_to(times.rank);
@@ -272,7 +273,7 @@ StepMetrics TrainStep::run(const Batch& batch, int64_t step, double rate) {
   StepMetrics metrics;
   Stopwatch watch;
   const int64_t frozen = options.freeze_encoder_steps;
-  state_.model->freeze_pretrained(frozen < 0 || step <= frozen);
+  state_.model->freeze_encoders(frozen < 0 || step <= frozen);
   state_.tables.admit(batch);
   if (state_.model->has_content()) measure_targets(batch, metrics);
   optimizer_.zero_grad();

@@ -25,7 +25,7 @@ struct StepTimes {
 
 /// What one step measured.
 struct StepMetrics {
-  double loss = 0, cross_entropy = 0, alignment = 0, gradient_norm = 0;
+  double loss = 0, cross_entropy = 0, alignment = 0, content_id = 0, gradient_norm = 0;
   int64_t documents = 0;              ///< I, distinct target documents
   int64_t encoded = 0, backward = 0;  ///< |F|, |G|
   int64_t refreshed = 0;              ///< documents of histories encoded beyond the targets
