@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <fstream>
 #include <map>
+#include <numeric>
 #include <random>
 
 #include "lemur/base/error.h"
@@ -520,6 +521,49 @@ TEST(Training, TrainsSparseExperts) {
     if (item.key().ends_with("_router.weight")) {
       EXPECT_GT(item.value().grad().abs().max().item<double>(), 0) << item.key();
     }
+}
+
+/// By hand: a multiplication and an addition are two operations, a layer's backward pass twice its
+/// forward pass.
+TEST(Training, CountsTheOperationsOfAStep) {
+  SampleStore store(shared_world().folder.path() / "store");
+  Options options = shared_world().options;
+  options.bank = {};
+  options.model.document_layers = options.model.query_layers = 1;
+  options.model.ranker = "mlp";
+  options.model.mlp_widths = {24};
+  Bench bench(options, store);
+  const Batch batch = *BatchLoader(store, {.batch_size = 50}).next();
+  const StepMetrics metrics = bench.step.run(batch, 1, 1);
+  const auto of = [&](FlopPart part) { return metrics.flops[static_cast<size_t>(part)]; };
+
+  const int64_t samples = 50, labels = 1;
+  const auto p = bench.state.model->named_parameters();
+  const int64_t input = p["mlp.layer_0.weight"].size(1);
+  EXPECT_EQ(of(FlopPart::kRanker), 3 * 2 * samples * (input * 24 + 24 * labels));
+
+  // One layer of width d over I texts of `tokens` tokens, of which the first row is all that is
+  // computed behind the keys and values; then the projection to r = d.
+  const int64_t d = 16, ffn = 4 * d;
+  const auto encoder = [&](int64_t texts, int64_t tokens) {
+    const int64_t linear = 2 * tokens * 2 * d * d + 2 * texts * (2 * d * d + 2 * d * ffn + d * d);
+    return 3 * linear + (4 + 10) * tokens * d;  // the scores are computed again in backward
+  };
+  const TokenBatch documents = pack_documents(store, batch.documents, bench.state.packing()),
+                   queries = pack_queries(store, batch.queries, options.model.query_max_tokens,
+                                          bench.state.special);
+  EXPECT_EQ(of(FlopPart::kEncoders),
+            encoder(std::ssize(batch.documents), documents.tokens.numel()) +
+                encoder(std::ssize(batch.queries), queries.tokens.numel()));
+  EXPECT_GT(of(FlopPart::kHistories), 0);
+  EXPECT_GT(of(FlopPart::kOther), 0) << "of the alignment";
+  const int64_t all = std::accumulate(metrics.flops.begin(), metrics.flops.end(), int64_t{0});
+  EXPECT_GT(metrics.flops_backward, all / 2);
+  EXPECT_LT(metrics.flops_backward, all);
+
+  options.model.encoder_dropout = 0.1;
+  Bench dropping(options, store);
+  EXPECT_EQ(dropping.step.run(batch, 1, 1).flops, Flops{}) << "no count rather than half of one";
 }
 
 TEST(Training, NamesADeviceThatIsNotThere) {

@@ -6,6 +6,7 @@
 
 #include "lemur/base/error.h"
 #include "lemur/kernels/device.h"
+#include "lemur/kernels/flops.h"
 #include "lemur/kernels/ragged_rows.h"
 #include "lemur/kernels/shared_attention.h"
 #include "lemur/model/bert_checkpoint.h"
@@ -284,6 +285,7 @@ void RankingModelImpl::record_launches() {
 
 torch::Tensor RankingModelImpl::encode_documents(const TokenBatch& texts) {
   const TokenBatch all = texts.on(device());
+  const FlopScope counted(FlopPart::kEncoders);
   const torch::AutoGradMode graph(torch::GradMode::is_enabled() && !frozen_);
   const Bfloat16Scope scope(bfloat16_);
   if (graphs_)
@@ -296,6 +298,7 @@ torch::Tensor RankingModelImpl::encode_documents(const TokenBatch& texts) {
 
 torch::Tensor RankingModelImpl::encode_queries(const TokenBatch& texts) {
   const TokenBatch all = texts.on(device());
+  const FlopScope counted(FlopPart::kEncoders);
   const torch::AutoGradMode graph(torch::GradMode::is_enabled() && !frozen_);
   const Bfloat16Scope scope(bfloat16_);
   return full_precision(query_bert_.is_empty()
@@ -327,6 +330,7 @@ RankingOutput RankingModelImpl::score(const RankingInput& input) {
     output.documents = input.documents;
     output.document_ids = content_id_(ids_of_documents(input));
   }
+  const FlopScope counted(FlopPart::kRanker);
   if (rankmixer_moe_.is_empty() || !is_training()) {
     output.logits = rank(features);
     return output;
@@ -385,6 +389,7 @@ RankerInput RankingModelImpl::collect(const RankingInput& input, RankingOutput& 
     output.anchor_mask = recent.exists;
   }
 
+  const FlopScope counted(FlopPart::kHistories);
   if (content_history_ || id_history_) {
     std::vector<torch::Tensor> seen = groups;
     seen.insert(seen.end(), content.begin(), content.end());

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 #include <sstream>
 
 #include "lemur/base/error.h"
@@ -81,6 +82,12 @@ void RunLog::add(const StepMetrics& metrics, const Batch& batch, int64_t step, d
     mean("bank/age_median", metrics.age_median);
     mean("bank/age_p90", metrics.age_p90);
     mean("bank/age_max", metrics.age_max);
+  }
+  if (const auto all = std::accumulate(metrics.flops.begin(), metrics.flops.end(), int64_t{0})) {
+    mean("flops/step", static_cast<double>(all));
+    mean("flops/backward", static_cast<double>(metrics.flops_backward));
+    for (size_t part = 0; part < kNumFlopParts; ++part)
+      mean(std::string("flops/") + kFlopPartNames[part], static_cast<double>(metrics.flops[part]));
   }
   mean("time/wait_ms", wait_ms);
   mean("time/encode_ms", metrics.times.encode);

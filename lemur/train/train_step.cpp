@@ -45,6 +45,8 @@ double clicks(const Batch& batch) {
   return count;
 }
 
+int64_t sum(const Flops& flops) { return std::accumulate(flops.begin(), flops.end(), int64_t{0}); }
+
 double share_of(double part, double whole) { return whole > 0 ? part / whole : 0; }
 
 }  // namespace
@@ -251,7 +253,9 @@ void TrainStep::pass(const Batch& part, const LossShares& shares, int64_t step,
   watch.add_to(times.rank);
   if (!std::isfinite(loss))
     fail<DataError>("train", "the loss is {} at step {}; lower train.learning_rate", loss, step);
+  const int64_t forward = sum(counted_flops());
   losses.total.backward();
+  metrics.flops_backward += sum(counted_flops()) - forward;
   watch.add_to(times.backward);
 
   torch::Tensor scores = output.logits.detach().select(1, 0).sigmoid().cpu().contiguous();
@@ -268,9 +272,19 @@ void TrainStep::pass(const Batch& part, const LossShares& shares, int64_t step,
   }
 }
 
+/// Whether lemur's own loops compute all products of a step.
+bool TrainStep::counts_flops() const {
+  const RankingModel& model = state_.model;
+  if (!model->device().is_cpu()) return false;
+  if (!model->has_content() && !model->has_queries()) return true;
+  return state_.options.model.encoder_dropout == 0 && model->document_bert().is_empty() &&
+         model->query_bert().is_empty();
+}
+
 StepMetrics TrainStep::run(const Batch& batch, int64_t step, double rate) {
   const TrainOptions& options = state_.options.train;
   StepMetrics metrics;
+  const Flops before = counted_flops();
   Stopwatch watch;
   const int64_t frozen = options.freeze_encoder_steps;
   state_.model->freeze_encoders(frozen < 0 || step <= frozen);
@@ -316,6 +330,12 @@ StepMetrics TrainStep::run(const Batch& batch, int64_t step, double rate) {
     }
     measure_ages(read, step, metrics);
   }
+  if (!counts_flops()) {
+    metrics.flops_backward = 0;
+    return metrics;
+  }
+  metrics.flops = counted_flops();
+  for (size_t part = 0; part < kNumFlopParts; ++part) metrics.flops[part] -= before[part];
   return metrics;
 }
 

@@ -263,7 +263,9 @@ TrainingResult Trainer::run() {
     const std::chrono::duration<double, std::milli> wait = std::chrono::steady_clock::now() - asked;
     ++state_.step;
     double rate = schedule_factor(train, state_.step, total);
-    log.add(trainer.run(*batch, state_.step, rate), *batch, state_.step, wait.count());
+    const StepMetrics metrics = trainer.run(*batch, state_.step, rate);
+    for (size_t part = 0; part < kNumFlopParts; ++part) state_.flops[part] += metrics.flops[part];
+    log.add(metrics, *batch, state_.step, wait.count());
     state_.position = batch->next;
     if (state_.step % kExpireEvery == 0) model_.tables.expire(batch->times.back());
     if (state_.step % train.log_every == 0)
