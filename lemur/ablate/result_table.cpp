@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <functional>
+#include <string_view>
 
 #include "lemur/ablate/interval.h"
 
@@ -65,6 +65,7 @@ Json row_of(const TableRow& row, const ArmResult& result, const ArmResult* base)
           {"valid", result.valid},
           {"auc", metric_of(result, base, "auc")},
           {"qauc", metric_of(result, base, "qauc")},
+          {"uauc", metric_of(result, base, "uauc")},
           {"parameters", mean_of(result, "parameters")},
           {"flops_per_step", mean_of(result, "flops_per_step")},
           {"samples_per_second", mean_of(result, "samples_per_second")},
@@ -105,19 +106,35 @@ std::string paper_figure(const Json& value, bool is_base) {
 
 using Cells = std::vector<std::string>;
 
-Cells cells_of(const Json& row, const std::string& base, bool paper_costs) {
+/// How a table is laid out: what it has figures of.
+struct Columns {
+  const char* second_metric;  // beside AUC
+  bool paper_costs;
+};
+
+Columns columns_of(const Json& table) {
+  const auto any = [&](const char* group, const char* key) {
+    return std::ranges::any_of(table["rows"],
+                               [&](const Json& row) { return row[group][key].is_number(); });
+  };
+  const bool users_only = !any("qauc", "mean") && any("uauc", "mean");
+  return {users_only ? "uauc" : "qauc", any("paper", "flops_per_step")};
+}
+
+Cells cells_of(const Json& row, const std::string& base, const Columns& columns) {
   const bool is_base = row["arm"] == base;
   Cells cells = {row["title"]};
-  for (const char* metric : {"auc", "qauc"}) {
+  for (const char* metric : {"auc", columns.second_metric}) {
     const Json& ours = row[metric];
+    const char* published = metric == std::string_view("auc") ? "auc" : "qauc";
     cells.push_back(with_interval(ours, "mean", "half_width", 5, "", false));
     cells.push_back(
         is_base ? "" : with_interval(ours, "change_percent", "change_half_width", 2, "%", true));
-    cells.push_back(paper_figure(row["paper"][metric], is_base));
+    cells.push_back(paper_figure(row["paper"][published], is_base));
   }
   const auto cost = [&](const char* key) {
     cells.push_back(with_letter(row[key]));
-    if (paper_costs) cells.push_back(with_letter(row["paper"][key]));
+    if (columns.paper_costs) cells.push_back(with_letter(row["paper"][key]));
   };
   cost("parameters");
   cost("flops_per_step");
@@ -164,15 +181,22 @@ Json result_table(const AblationTable& table, const std::vector<ArmResult>& resu
 }
 
 std::string table_to_markdown(const Json& table) {
-  const bool paper_costs = std::ranges::any_of(
-      table["rows"], [](const Json& row) { return row["paper"]["flops_per_step"].is_number(); });
-  Cells head = {"arm", "AUC", "change", "paper", "QAUC", "change", "paper", "dense parameters"};
-  if (paper_costs) head.push_back("paper");
-  head.push_back("FLOPs/step");
-  if (paper_costs) head.push_back("paper");
+  const Columns columns = columns_of(table);
+  const bool users_only = columns.second_metric == std::string_view("uauc");
+  Cells head = {"arm",
+                "AUC",
+                "change",
+                "paper",
+                users_only ? "UAUC" : "QAUC",
+                "change",
+                users_only ? "paper's QAUC" : "paper",
+                "dense parameters"};
+  if (columns.paper_costs) head.emplace_back("paper");
+  head.emplace_back("FLOPs/step");
+  if (columns.paper_costs) head.emplace_back("paper");
   for (const char* name : {"samples/s", "hours", "learning rate"}) head.push_back(name);
   std::vector<Cells> lines = {head};
-  for (const Json& row : table["rows"]) lines.push_back(cells_of(row, table["base"], paper_costs));
+  for (const Json& row : table["rows"]) lines.push_back(cells_of(row, table["base"], columns));
   std::vector<size_t> widths(head.size(), 3);
   for (const Cells& cells : lines)
     for (size_t i = 0; i < cells.size(); ++i) widths[i] = std::max(widths[i], width_of(cells[i]));

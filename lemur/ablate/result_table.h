@@ -18,14 +18,16 @@ struct ArmResult {
 };
 
 /// Returns {"table", "title", "base", "seeds", "rows": [{"arm", "title", "learning_rate", "valid",
-/// "auc" and "qauc": {"by_seed", "mean", "half_width", "change_percent", "change_half_width"},
-/// "parameters", "flops_per_step", "samples_per_second", "hours", "paper": {...}}]}. `results` are
-/// those of the table's rows. Changes are means over the seeds of (arm - base) / base of the same
-/// seed, in percent; half widths are of 95% confidence intervals; what is undefined is null.
+/// "auc", "qauc" and "uauc": {"by_seed", "mean", "half_width", "change_percent",
+/// "change_half_width"}, "parameters", "flops_per_step", "samples_per_second", "hours", "paper":
+/// {...}}]}. `results` are those of the table's rows. Changes are means over the seeds of (arm -
+/// base) / base of the same seed, in percent; half widths are of 95% confidence intervals; what is
+/// undefined is null.
 nlohmann::ordered_json result_table(const AblationTable& table,
                                     const std::vector<ArmResult>& results);
 
-/// Returns it as Markdown whose columns stand below one another in a terminal too.
+/// Returns it as Markdown, with UAUC in the place of a QAUC that is undefined throughout, whose
+/// columns stand below one another in a terminal too.
 std::string table_to_markdown(const nlohmann::ordered_json& table);
 
 }  // namespace lemur

@@ -64,6 +64,16 @@ TEST(ResultTable, StandsBesideThePapersFigures) {
   EXPECT_NE(text.find("2.50 G"), std::string::npos) << text;
 }
 
+TEST(ResultTable, ShowsUaucWhereNoRequestHasBothLabels) {
+  ArmResult a = result_of({0.5}), b = result_of({0.6});
+  EXPECT_NE(table_to_markdown(result_table(two_rows(), {a, b})).find(" QAUC "), std::string::npos);
+  a.measured[0]["uauc"] = 0.4;
+  b.measured[0]["uauc"] = 0.5;
+  const std::string text = table_to_markdown(result_table(two_rows(), {a, b}));
+  EXPECT_NE(text.find(" UAUC "), std::string::npos) << text;
+  EXPECT_NE(text.find("+25.00%"), std::string::npos) << text;
+}
+
 TEST(ResultTable, HasLinesOfOneWidth) {
   const std::string text =
       table_to_markdown(result_table(two_rows(), {result_of({0.5}), result_of({1})}));

@@ -97,7 +97,9 @@ class RankingModelImpl : public torch::nn::Module {
 
   bool has_content() const { return has_content_; }
   bool has_queries() const { return has_queries_; }
-  bool reads_content_histories() const { return content_history_ || similarity_ || feed_history_; }
+  bool reads_content_histories() const {
+    return content_history_ || similarity_ || (feed_history_ && is_training());
+  }
   bool reads_id_histories() const { return id_history_; }
   int64_t representation_width() const { return options_.representation_width; }
   const ModelOptions& options() const { return options_; }
