@@ -158,10 +158,11 @@ double Ablation::hours_of_run(const Arm& arm) {
   int64_t steps = per_epoch * train.epochs;
   if (train.max_steps > 0) steps = std::min(steps, train.max_steps);
   const int64_t every = train.evaluate_every > 0 ? train.evaluate_every : per_epoch;
+  const int64_t evaluations = steps / every + 1;
   const ArmCost cost = runner_.measure(arm);
   if (cost.samples_per_second <= 0) return 0;
   const double training = static_cast<double>(steps * train.batch_size) / cost.samples_per_second;
-  return (training + cost.evaluation_seconds * static_cast<double>(steps / every + 1)) / 3600;
+  return (training + cost.evaluation_seconds * static_cast<double>(evaluations)) / 3600;
 }
 
 std::string Ablation::plan() {

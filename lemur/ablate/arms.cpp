@@ -64,7 +64,7 @@ class KeyReader {
   std::optional<T> take(const char* key) {
     known_.push_back(key);
     if (!table_.contains(key)) return std::nullopt;
-    const auto value = table_[key].value<T>();
+    auto value = table_[key].value<T>();
     if (!value) fail<InvalidArgument>(kWhere, "{}: '{}' is of the wrong type", what_, key);
     return value;
   }
