@@ -18,6 +18,7 @@ ROOMS = {
     "data": {"base", "text"},
     "synth": {"base", "data"},
     "report": {"base", "data"},
+    "ablate": {"base", "data", "report"},
     "tables": {"base", "kernels"},
     "nn": {"base", "kernels"},
 }
@@ -33,7 +34,7 @@ ROOMS["cli"] = set(ROOMS)
 OUTSIDE = {"lemur", "tests", "bench", "fuzz", "examples"}
 
 # Rooms that know no tensors, for short builds.
-TORCH_FREE = {"base", "text", "data", "synth", "feedback", "http", "report"}
+TORCH_FREE = {"base", "text", "data", "synth", "feedback", "http", "report", "ablate"}
 TORCH = re.compile(r"(torch|ATen|c10)/")
 PRECOMPILED = {"torch/torch.h", "torch/extension.h", "torch/all.h"}
 

@@ -33,8 +33,8 @@ async function check_text(page) {
       (await page.locator("#header td", {hasText: kHostile}).count()) === 1,
       "the run's name is not shown as text");
   for (const id
-           of ["quality", "bank", "cost", "evaluation", "calibration", "slices", "bench",
-               "configuration", "environment"]) {
+           of ["quality", "bank", "cost", "evaluation", "calibration", "slices", "ablation",
+               "bench", "configuration", "environment"]) {
     check((await page.locator(`#${id} h2`).count()) === 1, `no section ${id}`);
     check(
         (await page.locator(`#${id} .missing`).count()) === 0,
@@ -62,6 +62,15 @@ async function check_text(page) {
               "Most of the growth lies between 1 M and 10 M. At 10 M it moves 6.42 GB/s, 5 % of what memory gives when read in sequence. " +
               "What limits it: waiting for memory, not its bandwidth.",
       bank);
+  const arm = page.locator("#ablation tbody tr", {hasText: kHostile});
+  const figures = (await arm.locator("td").evaluateAll(
+      (cells) => cells.map((cell) => cell.lastChild.textContent.replaceAll("\u00a0", " "))));
+  check(
+      figures.join(" | ") ===
+          `${kHostile} | 0.7100 ± 0.0100 | +1.43 % ± 0.20 % | +1.44 % | 0.7100 ± 0.0100 | +1.43 % ± 0.20 % | – | 92 M | 1.67 T | 2.44 T | 100 | 30.0 min | 0.001`,
+      figures.join(" | "));
+  const executed = page.locator("#cost tr", {hasText: "Operations executed"}).locator("td");
+  check(!(await executed.allTextContents()).includes("–"), "no operations were counted");
   const key = page.locator("#configuration tr", {hasText: "model.ranker"});
   check(
       (await key.locator("td").allTextContents()).join() === "model.ranker,\"rankmixer\",\"mlp\"",

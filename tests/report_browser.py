@@ -35,6 +35,20 @@ def scaling_lines():
                "high_ms": cost * 1.2, "ratio": cost / 0.01, "gigabytes_per_second": 0.77 / cost, "items_per_second": 1e6 / cost, "share_of_roof": 0.05}
 
 
+def ablation_table():
+    """A table as `lemur ablate` writes it."""
+    def metric(mean, change):
+        return {"by_seed": [mean], "mean": mean, "half_width": 0.01, "change_percent": change, "change_half_width": None if change is None else 0.2}
+
+    def row(arm, title, mean, change, paper):
+        return {"arm": arm, "title": title, "learning_rate": 0.001, "valid": {"0.001": mean}, "auc": metric(mean, change), "qauc": metric(mean, change),
+                "uauc": metric(mean, change), "parameters": 92e6, "flops_per_step": 1.673e12, "samples_per_second": 100, "hours": 0.5,
+                "paper": {"auc": paper, "qauc": None, "parameters": None, "flops_per_step": 2.439e12}}
+
+    return {"table": "main", "title": "Main table", "base": "mlp", "seeds": 3, "split": "test", "learning_rates": [0.001], "notes": ["a note"],
+            "rows": [row("mlp", "DLRM-MLP", 0.7, None, 0.74071), row("bank", HOSTILE, 0.71, 1.43, 1.44)]}
+
+
 def make_pages(lemur, work):
     world, store = work / "world", work / "store"
     run(lemur, "synth", "--out", world, "--documents", 1000, "--users", 200, "--events", 10000)
@@ -48,7 +62,9 @@ def make_pages(lemur, work):
         assert len(json.loads((work / name / "environment.json").read_text())) == 1
     bench = work / "bench.jsonl"
     bench.write_text(run(lemur, "bench", "step", "--rounds", "1", "--json").stdout + "".join(json.dumps(line) + "\n" for line in scaling_lines()))
-    run(lemur, "report", "--run", work / "lemur", work / HOSTILE, "--bench", bench, "--out", work / "report.html")
+    table = work / "main.json"
+    table.write_text(json.dumps(ablation_table()))
+    run(lemur, "report", "--run", work / "lemur", work / HOSTILE, "--bench", bench, "--ablation", table, "--out", work / "report.html")
 
     begun = work / "begun"
     begun.mkdir()

@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <fstream>
 #include <map>
+#include <numeric>
 #include <random>
 
 #include "lemur/base/error.h"
+#include "lemur/base/testing.h"
 #include "lemur/data/batch_loader.h"
 #include "lemur/data/run_folder.h"
 #include "lemur/eval/evaluator.h"
@@ -393,6 +395,175 @@ TEST(Training, AlignsFeedsByTheUsersLastDocuments) {
   options.model.alignment_weight = 0;
   Bench off(options, store);
   EXPECT_FALSE(off.state.model->named_parameters().contains("feed_anchor.weight"));
+}
+
+/// Trains on a fresh run folder and returns the model of its best checkpoint.
+std::unique_ptr<ModelState> trained_state(const Options& options, const SampleStore& store,
+                                          const std::filesystem::path& run) {
+  train(options, store, {.run = run, .show_progress = false});
+  const RunFolder folder(run);
+  auto state =
+      std::make_unique<ModelState>(folder.options(), folder.schema(), folder.special_tokens());
+  state->load(folder.choose("best", nullptr));
+  return state;
+}
+
+TEST(Training, ASecondStageRanksOnFrozenVectorsOfTheFirst) {
+  SampleStore store(shared_world().folder.path() / "store");
+  Options first = shared_world().options;
+  first.bank = {.fill = true};
+  first.model.task_weights = {0};
+  first.model.alignment_weight = 1;
+  first.train.max_steps = 6;
+  first.train.metric = "none";
+  first.train.weight_decay = 0;
+  TemporaryFolder folder;
+  const auto pretrained = trained_state(first, store, folder.path() / "first");
+  EXPECT_EQ(pretrained->bank->size(), static_cast<int64_t>(store.schema().num_documents));
+
+  Options second = shared_world().options;
+  second.bank = {.forward = 0, .backward = 0};
+  second.model.alignment_weight = 0;
+  second.train.max_steps = 6;
+  second.train.start_from = folder.path() / "first";
+  second.train.freeze_encoder_steps = -1;
+  const auto ranker = trained_state(second, store, folder.path() / "second");
+  auto before = pretrained->model->named_parameters(), after = ranker->model->named_parameters();
+  const ModelState untrained(second, store.schema(), SpecialTokens::load(store.vocabulary_path()));
+  for (const auto& item : untrained.model->named_parameters()) {
+    const std::string& name = item.key();
+    if (name.find("_encoder.") != std::string::npos) {
+      EXPECT_TRUE(before[name].equal(after[name])) << name << " is the first stage's";
+    } else if (name == "head.weight") {
+      EXPECT_TRUE(before[name].equal(item.value())) << "the first stage trains no ranker";
+      EXPECT_FALSE(after[name].equal(item.value())) << "the second does";
+    }
+  }
+  EXPECT_EQ(read_file(RunFolder(folder.path() / "first").choose("best", nullptr) / "bank.rows"),
+            read_file(RunFolder(folder.path() / "second").choose("best", nullptr) / "bank.rows"))
+      << "written once";
+}
+
+TEST(Training, NamesWhatARunToStartFromLacks) {
+  SampleStore store(shared_world().folder.path() / "store");
+  Options options = shared_world().options;
+  TemporaryFolder folder;
+  options.train.start_from = "nothing";
+  EXPECT_THROW(train(options, store,
+                     {.run = folder.path() / "run", .base = folder.path(), .show_progress = false}),
+               DataError);
+  Options wide = shared_world().options;
+  wide.train.max_steps = 1;
+  wide.model.representation_width = 32;
+  train(wide, store, {.run = folder.path() / "wide", .show_progress = false});
+  options.train.start_from = "wide";
+  expect_error<DataError>(
+      [&] {
+        train(options, store,
+              {.run = folder.path() / "run", .base = folder.path(), .show_progress = false});
+      },
+      "is F32 [32");
+}
+
+TEST(Training, LeavesOutHistoriesOfRepresentations) {
+  SampleStore store(shared_world().folder.path() / "store");
+  Options options = shared_world().options;
+  const std::string name = store.schema().histories.front().name;
+  const auto has = [&](const Options& options, const std::string& module) {
+    Bench bench(options, store);
+    bench.step.run(*BatchLoader(store, {.batch_size = 64}).next(), 1, 1);
+    return bench.state.model->named_children().contains(module);
+  };
+  EXPECT_TRUE(has(options, "content_decoder_" + name));
+  options.model.without_content_histories = {name};
+  EXPECT_FALSE(has(options, "content_decoder_" + name));
+  EXPECT_TRUE(has(options, "id_decoder_" + name)) << "its IDs stay";
+  options.model.without_content_histories = {"nonsense"};
+  expect_error<InvalidArgument>(
+      [&] { Bench bench(options, store); },
+      "model.without_content_histories names 'nonsense'; the store has no such history");
+}
+
+TEST(Training, AddsTheContentIdLossWhereItIsWanted) {
+  SampleStore store(shared_world().folder.path() / "store");
+  Options options = shared_world().options;
+  options.bank = {};
+  options.model.content_id_weight = 0.5;
+  Bench bench(options, store);
+  const Batch batch = *BatchLoader(store, {.batch_size = 64}).next();
+  bench.step.run(batch, 1, 1);  // until then all IDs have the same embedding
+  const StepMetrics metrics = bench.step.run(batch, 2, 1);
+  EXPECT_GT(metrics.content_id, 0);
+  EXPECT_NEAR(metrics.loss,
+              metrics.cross_entropy + options.model.alignment_weight * metrics.alignment +
+                  0.5 * metrics.content_id,
+              1e-5 * metrics.loss);
+  EXPECT_GT(bench.state.model->named_parameters()["content_id.weight"].grad().norm().item<float>(),
+            0);
+  options.model.without_features = {"document"};
+  expect_error<InvalidArgument>([&] { Bench refused(options, store); },
+                                "needs a category feature on the document's ID");
+}
+
+TEST(Training, TrainsSparseExperts) {
+  SampleStore store(shared_world().folder.path() / "store");
+  Options options = shared_world().options;
+  options.bank = {};
+  options.model.ranker = "rankmixer_moe";
+  options.model.expert_penalty = 0.5;
+  Bench bench(options, store);
+  BatchLoader loader(store, {.batch_size = 64});
+  const Batch batch = *loader.next();
+  const double before = bench.step.run(batch, 1, 1).cross_entropy;
+  for (int64_t step = 2; step <= 30; ++step) bench.step.run(batch, step, 1);
+  EXPECT_LT(bench.step.run(batch, 31, 1).cross_entropy, before);
+  for (const auto& item : bench.state.model->named_parameters())
+    if (item.key().ends_with("_router.weight")) {
+      EXPECT_GT(item.value().grad().abs().max().item<double>(), 0) << item.key();
+    }
+}
+
+/// By hand: a multiplication and an addition are two operations, a layer's backward pass twice its
+/// forward pass.
+TEST(Training, CountsTheOperationsOfAStep) {
+  SampleStore store(shared_world().folder.path() / "store");
+  Options options = shared_world().options;
+  options.bank = {};
+  options.model.document_layers = options.model.query_layers = 1;
+  options.model.ranker = "mlp";
+  options.model.mlp_widths = {24};
+  Bench bench(options, store);
+  const Batch batch = *BatchLoader(store, {.batch_size = 50}).next();
+  const StepMetrics metrics = bench.step.run(batch, 1, 1);
+  const auto of = [&](FlopPart part) { return metrics.flops[static_cast<size_t>(part)]; };
+
+  const int64_t samples = 50, labels = 1;
+  const auto p = bench.state.model->named_parameters();
+  const int64_t input = p["mlp.layer_0.weight"].size(1);
+  EXPECT_EQ(of(FlopPart::kRanker), 3 * 2 * samples * (input * 24 + 24 * labels));
+
+  // One layer of width d over I texts of `tokens` tokens, of which the first row is all that is
+  // computed behind the keys and values; then the projection to r = d.
+  const int64_t d = 16, ffn = 4 * d;
+  const auto encoder = [&](int64_t texts, int64_t tokens) {
+    const int64_t linear = 2 * tokens * 2 * d * d + 2 * texts * (2 * d * d + 2 * d * ffn + d * d);
+    return 3 * linear + (4 + 10) * tokens * d;  // the scores are computed again in backward
+  };
+  const TokenBatch documents = pack_documents(store, batch.documents, bench.state.packing()),
+                   queries = pack_queries(store, batch.queries, options.model.query_max_tokens,
+                                          bench.state.special);
+  EXPECT_EQ(of(FlopPart::kEncoders),
+            encoder(std::ssize(batch.documents), documents.tokens.numel()) +
+                encoder(std::ssize(batch.queries), queries.tokens.numel()));
+  EXPECT_GT(of(FlopPart::kHistories), 0);
+  EXPECT_GT(of(FlopPart::kOther), 0) << "of the alignment";
+  const int64_t all = std::accumulate(metrics.flops.begin(), metrics.flops.end(), int64_t{0});
+  EXPECT_GT(metrics.flops_backward, all / 2);
+  EXPECT_LT(metrics.flops_backward, all);
+
+  options.model.encoder_dropout = 0.1;
+  Bench dropping(options, store);
+  EXPECT_EQ(dropping.step.run(batch, 1, 1).flops, Flops{}) << "no count rather than half of one";
 }
 
 TEST(Training, NamesADeviceThatIsNotThere) {

@@ -290,12 +290,18 @@ void validate_pretrained(const Options& o) {
                           "model.document_bert and model.query_bert are written by train; give "
                           "model.document_pretrained or model.query_pretrained");
   if (o.train.freeze_encoder_steps != 0 && m.document_pretrained.empty() &&
-      m.query_pretrained.empty())
+      m.query_pretrained.empty() && o.train.start_from.empty())
     fail<InvalidArgument>(
         kWhere,
-        "train.freeze_encoder_steps = {} freezes pretrained encoders, but neither "
-        "model.document_pretrained nor model.query_pretrained is given",
+        "train.freeze_encoder_steps = {} freezes trained encoders, but none of train.start_from, "
+        "model.document_pretrained and model.query_pretrained is given",
         o.train.freeze_encoder_steps);
+  if (!o.train.start_from.empty() &&
+      (!m.document_pretrained.empty() || !m.query_pretrained.empty()))
+    fail<InvalidArgument>(kWhere,
+                          "train.start_from = \"{}\" replaces what model.document_pretrained and "
+                          "model.query_pretrained name; give one of them",
+                          o.train.start_from);
 }
 
 /// Checks what spans several keys.
@@ -325,6 +331,9 @@ void validate(const Options& o) {
   if (!o.model.task_weights.empty() && o.model.task_weights.size() != o.data.columns.labels.size())
     fail<InvalidArgument>(kWhere, "model.task_weights has {} weights for {} labels",
                           o.model.task_weights.size(), o.data.columns.labels.size());
+  if (o.train.patience > 0 && o.train.metric == "none")
+    fail<InvalidArgument>(kWhere, "train.patience = {} needs a train.metric other than none",
+                          o.train.patience);
   validate_pretrained(o);
 }
 

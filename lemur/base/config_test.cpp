@@ -77,9 +77,9 @@ TEST(Config, RefusesWrongTypesRangesAndChoices) {
   EXPECT_EQ(
       error_of("[bank]\nforward = nan\n"),
       "[configuration] run.toml line 2: 'bank.forward' = nan is out of range; expected 0 to 1");
-  EXPECT_EQ(
-      error_of("[model]\nranker = \"mpl\"\n"),
-      "[configuration] run.toml line 2: 'model.ranker' = \"mpl\"; expected one of rankmixer, mlp");
+  EXPECT_EQ(error_of("[model]\nranker = \"mpl\"\n"),
+            "[configuration] run.toml line 2: 'model.ranker' = \"mpl\"; expected one of rankmixer, "
+            "rankmixer_moe, mlp");
   EXPECT_EQ(error_of("train = 3\n"), "[configuration] run.toml line 1: 'train' = 3 is no table");
   EXPECT_NE(error_of("[train\n").find("run.toml line 1"), std::string::npos);
 }
@@ -92,8 +92,13 @@ TEST(Config, RefusesContradictions) {
   EXPECT_EQ(error_of("[[data.history]]\nname = \"a\"\n[[data.history]]\nname = \"a\"\n"),
             "[configuration] two histories are named 'a'");
   EXPECT_EQ(error_of("[train]\nfreeze_encoder_steps = -1\n"),
-            "[configuration] train.freeze_encoder_steps = -1 freezes pretrained encoders, but "
-            "neither model.document_pretrained nor model.query_pretrained is given");
+            "[configuration] train.freeze_encoder_steps = -1 freezes trained encoders, but none of "
+            "train.start_from, model.document_pretrained and model.query_pretrained is given");
+  EXPECT_EQ(error_of("[model]\ndocument_pretrained = \"a\"\n[train]\nstart_from = \"b\"\n"),
+            "[configuration] train.start_from = \"b\" replaces what model.document_pretrained and "
+            "model.query_pretrained name; give one of them");
+  EXPECT_EQ(error_of("[train]\nmetric = \"none\"\npatience = 2\n"),
+            "[configuration] train.patience = 2 needs a train.metric other than none");
   EXPECT_NE(error_of("[model.query_bert]\nwidth = 8\n").find("are written by train"),
             std::string::npos);
 }
@@ -126,7 +131,7 @@ TEST(Config, WrittenOptionsReadBackEqual) {
 TEST(Config, DocumentsEveryKey) {
   std::string document = options_to_markdown();
   for (const char* key : {"`table_learning_rate`", "`[[data.counter]], any number`", "`forward`",
-                          "One of rankmixer, mlp."})
+                          "One of rankmixer, rankmixer_moe, mlp."})
     EXPECT_NE(document.find(key), std::string::npos) << key;
 }
 

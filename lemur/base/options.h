@@ -151,6 +151,7 @@ struct HistoryOptions {
 
 struct DataOptions {
   std::string documents, events, actions, queries, unknown_documents = "error";
+  double session_minutes = 30;
   ColumnsOptions columns;
   SplitOptions split;
   std::vector<TextFieldOptions> text;
@@ -168,7 +169,13 @@ struct DataOptions {
     v("actions", actions,
       "Past actions that are no impressions (user, document, time, action), likewise; empty: "
       "none.");
-    v("queries", queries, "Query log (user, query, time), likewise; empty: none.");
+    v("queries", queries,
+      "Query log (user, query, time), likewise, from which ingest counts the query change rate; "
+      "empty: none.");
+    v("session_minutes", session_minutes,
+      "Minutes without a query after which a user's next query begins a new session of the query "
+      "log.",
+      Range{0.1, 1e6});
     v("unknown_documents", unknown_documents,
       "Events of a document that documents lacks: stop with an error, or keep them without content "
       "and count them.",
@@ -233,15 +240,21 @@ struct ModelOptions {
   double encoder_dropout = 0, embedding_dropout = 0, ranker_dropout = 0;
   double alignment_weight = 0.1, temperature = 50;
   std::vector<double> task_weights;
-  std::vector<std::string> without_features;
+  std::vector<std::string> without_features, without_content_histories;
+  double content_id_weight = 0, expert_penalty = 1e-3;
+  int64_t experts = 4;
 
   template <typename V>
   void visit(V&& v) {
-    v("ranker", ranker, "The module that mixes the features.", OneOf{{"rankmixer", "mlp"}});
+    v("ranker", ranker, "The module that mixes the features.",
+      OneOf{{"rankmixer", "rankmixer_moe", "mlp"}});
     v("content", content,
       "Encode the raw text of documents and queries; false: IDs and numbers only.");
     v("content_history", content_history,
       "Decode histories of the documents' representations (needs bank.enabled).");
+    v("without_content_histories", without_content_histories,
+      "Names of histories whose representations are not decoded; their IDs and their cosines are "
+      "kept.");
     v("id_history", id_history,
       "Decode histories of the documents' ID embeddings (needs a category feature on the "
       "document's ID).");
@@ -295,6 +308,11 @@ struct ModelOptions {
     v("negatives", negatives,
       "SQDC's negatives: documents of clicked samples, or of all samples of the batch.",
       OneOf{{"clicked", "all"}});
+    v("content_id_weight", content_id_weight,
+      "Weight mu of the content-ID contrastive loss (CIC) between a document's representation and "
+      "a projection of its ID embedding, at `temperature`; 0: off. Needs a category feature on the "
+      "document's ID.",
+      Range{0, 1000});
     v("feed_history", feed_history,
       "History whose last documents take the query's place in SQDC where there are no queries; "
       "empty: the first one.");
@@ -312,6 +330,14 @@ struct ModelOptions {
     v("token_width", token_width, "Width D of a feature token.", Range{4, 8192});
     v("ranker_layers", ranker_layers, "RankMixer blocks L.", Range{1, 48});
     v("ranker_ffn_factor", ranker_ffn_factor, "Width of the per-token FFN over D.", Range{1, 16});
+    v("experts", experts,
+      "Experts of each token in the ranker 'rankmixer_moe', each as wide as the per-token FFN that "
+      "they replace.",
+      Range{1, 1024});
+    v("expert_penalty", expert_penalty,
+      "Weight of the l1 penalty on the gates of the router that scores: the larger, the fewer "
+      "experts run.",
+      Range{0, 1000});
     v("ranker_dropout", ranker_dropout, "Dropout on the ranker's input tokens and inside its FFNs.",
       Range{0, 0.9});
     v("mlp_widths", mlp_widths, "Hidden widths of the ranker 'mlp'.");
@@ -323,7 +349,9 @@ struct ModelOptions {
       "Columns of [[data.feature]] that the model leaves out, so that a trial without them needs "
       "no "
       "ingest of its own.");
-    v("task_weights", task_weights, "Weights of the labels' losses; empty: 1 each.");
+    v("task_weights", task_weights,
+      "Weights of the labels' losses; empty: 1 each. All 0: nothing but the contrastive losses is "
+      "trained.");
   }
 };
 
@@ -367,7 +395,7 @@ struct TrainOptions {
   int64_t evaluate_every = 0, patience = 0, checkpoint_every = 1000, keep_checkpoints = 3,
           log_every = 50;
   int64_t max_steps = 0, micro_batch_size = 0, evaluate_batch_size = 1024, freeze_encoder_steps = 0;
-  std::string order = "window", schedule = "constant", metric = "auc", device = "cpu";
+  std::string order = "window", schedule = "constant", metric = "auc", device = "cpu", start_from;
   double learning_rate = 1e-3, encoder_learning_rate = 0, word_learning_rate = 0,
          table_learning_rate = 0.05, weight_decay = 0.01, table_weight_decay = 0, clip_norm = 1;
   double average_decay = 0, image_crop = 0;
@@ -396,10 +424,13 @@ struct TrainOptions {
       "Of AdamW, for the encoders' word embeddings; 0: encoder_learning_rate. Words that are seen "
       "rarely gain from a larger one, most of all with bank.backward far below 1.",
       Range{0, 10});
+    v("start_from", start_from,
+      "Folder of a run on a store of the same schema whose encoders and bank, those of its best "
+      "checkpoint, this run starts from; everything else starts anew. Empty: none.");
     v("freeze_encoder_steps", freeze_encoder_steps,
-      "Steps from the first in which pretrained encoders stay as they are, but for the projection "
-      "to "
-      "representation_width; -1: all steps. Frozen encoders run no backward pass.",
+      "Steps from the first in which encoders of `start_from` stay as they are, or pretrained ones "
+      "but for the projection to representation_width; -1: all steps. Frozen encoders run no "
+      "backward pass.",
       Range{-1, 1e12});
     v("table_learning_rate", table_learning_rate, "Of row-wise Adagrad, for ID tables.",
       Range{0, 100});
@@ -428,8 +459,10 @@ struct TrainOptions {
       "Steps between evaluations on 'valid'; 0: at the end of each epoch.", Range{0, 1e12});
     v("evaluate_batch_size", evaluate_batch_size, "Impressions per batch of an evaluation.",
       Range{1, 1 << 20});
-    v("metric", metric, "Metric on 'valid' that decides which checkpoint is the best.",
-      OneOf{{"auc", "qauc", "uauc", "log_loss"}});
+    v("metric", metric,
+      "Metric on 'valid' that decides which checkpoint is the best; none: nothing is evaluated, "
+      "and the last one counts.",
+      OneOf{{"auc", "qauc", "uauc", "log_loss", "none"}});
     v("patience", patience, "Evaluations without improvement after which training stops; 0: never.",
       Range{0, 1e6});
     v("checkpoint_every", checkpoint_every,

@@ -9,6 +9,7 @@ namespace lemur {
 void add_synth(CLI::App& app);
 void add_ingest(CLI::App& app);
 void add_inspect(CLI::App& app);
+void add_ablate(CLI::App& app);
 void add_report(CLI::App& app);
 void add_options(CLI::App& app);
 

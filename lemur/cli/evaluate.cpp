@@ -100,6 +100,9 @@ void run_evaluate(const Arguments& arguments) {
   result["checkpoint"] = checkpoint.filename().string();
   result["encoded_documents"] = evaluation.encoded_documents;
   if (evaluation.cold_rows) result["cold_rows"] = *evaluation.cold_rows;
+  const auto& summary = store.manifest().at("summary");
+  if (summary.contains("query_log"))
+    result["query_change_rate"] = summary["query_log"].at("change_rate");
   result["calibration_bins"] = evaluation.metrics.calibration_to_json();
   result["slices"] = evaluator.slices(arguments.split, evaluation);
   if (!arguments.int8) keep_result(folder.path(), result);

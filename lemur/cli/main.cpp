@@ -52,6 +52,7 @@ int main(int argc, char** argv) {
   app.add_subcommand("evaluate", "Measure a run's model on a split");
   app.add_subcommand("export", "Write a run's encoders and document vectors for other programs");
   app.add_subcommand("serve", "Answer ranking requests over HTTP");
+  lemur::add_ablate(app);
   lemur::add_inspect(app);
   lemur::add_report(app);
   app.add_subcommand("bench", "Measure the speed of lemur's parts here");

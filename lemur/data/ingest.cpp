@@ -12,6 +12,7 @@
 #include "lemur/data/ingest_features.h"
 #include "lemur/data/ingest_histories.h"
 #include "lemur/data/ingest_images.h"
+#include "lemur/data/ingest_query_log.h"
 #include "lemur/data/ingest_tables.h"
 
 namespace lemur {
@@ -64,13 +65,6 @@ void check_options(const DataOptions& data) {
   }
 }
 
-void start_summary(IngestContext& context) {
-  const DataOptions& data = context.options.data;
-  context.summary["notes"] = nlohmann::json::array();
-  if (!data.queries.empty())
-    context.summary["notes"].push_back("data.queries is left out: nothing uses the query log yet");
-}
-
 void start_schema(StoreSchema& schema, const DataOptions& data) {
   for (const auto& field : data.text) schema.text.push_back({field.column, field.max_tokens});
   declare_images(schema, data);
@@ -82,7 +76,7 @@ void start_schema(StoreSchema& schema, const DataOptions& data) {
 void run_stages(IngestContext& context) {
   context.database.execute("SET file_search_path = " +
                            sql_literal(std::filesystem::absolute(context.options.base).string()));
-  start_summary(context);
+  context.summary["notes"] = nlohmann::json::array();
   start_schema(context.schema, context.options.data);
   declare_features(context);
   IngestTables tables(context);
@@ -95,6 +89,7 @@ void run_stages(IngestContext& context) {
   run_stage(context, "documents", [&] { content.write_documents(); });
   run_stage(context, "images", [&] { write_images(context, tables); });
   run_stage(context, "queries", [&] { content.write_queries(); });
+  run_stage(context, "query log", [&] { count_query_log(context); });
   run_stage(context, "users", [&] { content.write_users(); });
   run_stage(context, "features", [&] { write_document_features(context, tables); });
   run_stage(context, "events", [&] { write_events(context, tables, content); });

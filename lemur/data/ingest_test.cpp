@@ -258,11 +258,37 @@ TEST_F(IngestTest, GivesTheSameStoreForAnyNumberOfThreads) {
   EXPECT_EQ(one, files(3));
 }
 
-TEST_F(IngestTest, NotesWhatItDoesNotUse) {
+TEST_F(IngestTest, CountsTheQueryChangesOfALog) {
   how.data.queries = "queries.csv";
   write_inputs();
+  write("queries.csv",
+        "time,user,query\n"
+        "1000000600000,u1,Red  SHOES\n"
+        "1000000000000,u1,shoes\n"
+        "1000000060000,u2,weather\n"
+        "1000000000000,u2,\" \"\n"
+        "1000000660000,u1,Weather\n");
   run();
-  EXPECT_TRUE(holds(summary["notes"].dump(), "data.queries is left out"));
+  const auto& log = summary["query_log"];
+  EXPECT_EQ(log["rows"], 5);
+  EXPECT_EQ(log["without_a_word"], 1);
+  EXPECT_EQ(log["distinct"], 4);
+  EXPECT_EQ(log["reformulated"], 1) << "shoes";
+  EXPECT_EQ(log["change_rate"], 0.25);
+  how.data.session_minutes = 9;
+  how.store = folder.path() / "second";
+  run();
+  EXPECT_EQ(summary["query_log"]["reformulated"], 0);
+}
+
+TEST_F(IngestTest, NamesTheRowOfAQueryLogThatHasNoTime) {
+  how.data.queries = "queries.csv";
+  write_inputs();
+  write("queries.csv", "time,user,query\n1000000600000,u1,a\nnever,u1,b\n");
+  const std::string error = data_error();
+  EXPECT_TRUE(holds(error, "queries.csv: column 'time' holds never at row 1")) << error;
+  write("queries.csv", "time,query\n1000000600000,a\n");
+  EXPECT_TRUE(holds(invalid_argument(), "'user'"));
 }
 
 TEST_F(IngestTest, ReportsItsStages) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "lemur/kernels/flops.h"
 #include "lemur/kernels/scratch.h"
 #include "lemur/kernels/simd.h"
 
@@ -155,6 +156,7 @@ template <typename T>
 void multiply(int64_t m, int64_t n, int64_t k, const MatrixView<T>& a, const MatrixView<T>& b, T* c,
               int64_t c_stride, bool add, const T* bias) {
   static const PanelKernel<T> kernel = choose_kernel<T>();
+  count_flops(2 * m * n * k);
   T* panel = thread_buffer<T, MatrixView<T>>(k * kPanel<T>);
   for (int64_t first = 0; first < n; first += kPanel<T>) {
     const int64_t columns = std::min(kPanel<T>, n - first);

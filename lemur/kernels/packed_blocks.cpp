@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "lemur/base/error.h"
+#include "lemur/kernels/flops.h"
 #include "lemur/kernels/packed_blocks_cpu.h"
 #include "lemur/kernels/row_check.h"
 #include "lemur/kernels/scratch.h"
@@ -299,6 +300,7 @@ class PackedBlocks : public torch::autograd::Function<PackedBlocks> {
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::variable_list gradients) {
+    const FlopScope counted(FlopPart::kEncoders);
     const auto saved = context->get_saved_variables();
     const auto count = static_cast<size_t>(context->saved_data["parameters"].toInt());
     const at::TensorList all(saved);

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "lemur/base/error.h"
+#include "lemur/kernels/flops.h"
 #include "lemur/kernels/matrix_product.h"
 #include "lemur/kernels/row_check.h"
 #include "lemur/kernels/row_functions.h"
@@ -79,12 +80,14 @@ class Product : public torch::autograd::Function<Product> {
   static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& a, const Tensor& b,
                         const Tensor& bias) {
     context->save_for_backward({a, b});
+    context->saved_data["part"] = static_cast<int64_t>(current_flop_part());
     return multiplied(a, b, bias.dim() == 1 ? Tensor() : bias.contiguous());
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::variable_list gradients) {
     const auto saved = context->get_saved_variables();
+    const FlopScope counted(static_cast<FlopPart>(context->saved_data["part"].toInt()));
     const Tensor &a = saved[0], &b = saved[1], gradient = gradients[0].contiguous();
     Tensor grad_a, grad_b, grad_bias;
     if (context->needs_input_grad(0)) grad_a = multiplied(gradient, b.transpose(1, 2));

@@ -8,6 +8,7 @@
 
 #include "lemur/base/error.h"
 #include "lemur/kernels/device.h"
+#include "lemur/kernels/flops.h"
 #include "lemur/kernels/ragged_device.h"
 #include "lemur/kernels/ragged_rows.h"
 #include "lemur/kernels/row_check.h"
@@ -75,6 +76,7 @@ class RaggedAttention : public torch::autograd::Function<RaggedAttention> {
   /// ds_j = p_j (dp_j - sum_k p_k dp_k), where dp_j = dc . value_j + dgap_j + daction_j.
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::variable_list gradients) {
+    const FlopScope counted(FlopPart::kHistories);
     const auto saved = context->get_saved_variables();
     const Tensor &query = saved[0], &keys = saved[1], &values = saved[2];
     const RaggedElements all{saved[3], saved[4], saved[5], saved[6]};

@@ -8,6 +8,7 @@
 
 #include "lemur/base/error.h"
 #include "lemur/kernels/device.h"
+#include "lemur/kernels/flops.h"
 #include "lemur/kernels/ragged_device.h"
 #include "lemur/kernels/row_check.h"
 
@@ -90,6 +91,7 @@ class RaggedDots : public torch::autograd::Function<RaggedDots> {
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  torch::autograd::variable_list gradients) {
+    const FlopScope counted(FlopPart::kHistories);
     const auto saved = context->get_saved_variables();
     const Tensor &vectors = saved[0], &rows = saved[1], &offsets = saved[2], &index = saved[3];
     const Tensor gradient = gradients[0].contiguous();
@@ -129,19 +131,23 @@ Indices check(const Tensor& vectors, const Tensor& rows, const Tensor& offsets,
 
 LEMUR_MULTIVERSION void row_dots(const float* vector, const RowTable<float>& rows,
                                  std::span<const int64_t> index, float* result) {
+  count_flops(2 * std::ssize(index) * rows.width);
   dots(vector, rows, index, result);
 }
 void row_dots(const double* vector, const RowTable<double>& rows, std::span<const int64_t> index,
               double* result) {
+  count_flops(2 * std::ssize(index) * rows.width);
   dots(vector, rows, index, result);
 }
 
 LEMUR_MULTIVERSION void row_sum(const float* weights, const RowTable<float>& rows,
                                 std::span<const int64_t> index, float* result) {
+  count_flops(2 * std::ssize(index) * rows.width);
   sums(weights, rows, index, result);
 }
 void row_sum(const double* weights, const RowTable<double>& rows, std::span<const int64_t> index,
              double* result) {
+  count_flops(2 * std::ssize(index) * rows.width);
   sums(weights, rows, index, result);
 }
 

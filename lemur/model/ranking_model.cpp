@@ -6,11 +6,13 @@
 
 #include "lemur/base/error.h"
 #include "lemur/kernels/device.h"
+#include "lemur/kernels/flops.h"
 #include "lemur/kernels/ragged_rows.h"
 #include "lemur/kernels/shared_attention.h"
 #include "lemur/model/bert_checkpoint.h"
 #include "lemur/model/image_patches.h"
 #include "lemur/model/unit_rows.h"
+#include "lemur/nn/cic.h"
 #include "lemur/nn/ragged_similarity.h"
 #include "lemur/nn/recent_mean.h"
 #include "lemur/nn/sqdc.h"
@@ -42,6 +44,27 @@ void check_left_out(const ModelOptions& options, const StoreSchema& schema) {
         schema.features.end())
       fail<InvalidArgument>("model", "model.without_features names '{}'; no feature of the store",
                             name);
+}
+
+/// Whether any history's representations are decoded. Throws InvalidArgument where the options
+/// leave out a history that the store lacks.
+bool decodes_content(const ModelOptions& options, const StoreSchema& schema) {
+  for (const std::string& name : options.without_content_histories)
+    if (std::ranges::find(schema.histories, name, &StoreSchema::History::name) ==
+        schema.histories.end())
+      fail<InvalidArgument>("model",
+                            "model.without_content_histories names '{}'; the store has no such "
+                            "history",
+                            name);
+  return options.content_history &&
+         std::ranges::any_of(schema.histories, [&](const StoreSchema::History& history) {
+           return !std::ranges::count(options.without_content_histories, history.name);
+         });
+}
+
+bool trains_ranker(const ModelOptions& options) {
+  return options.task_weights.empty() ||
+         std::ranges::any_of(options.task_weights, [](double weight) { return weight != 0; });
 }
 
 int64_t patch_width(const ModelOptions& options, const StoreSchema& schema) {
@@ -109,7 +132,7 @@ RankingModelImpl::RankingModelImpl(const ModelOptions& options, bool has_bank,
   has_content_ = options.content && !(schema.text.empty() && schema.images.empty());
   has_queries_ = options.content && schema.has_queries;
   const bool has_content_histories = has_content_ && has_bank && !schema.histories.empty();
-  content_history_ = options.content_history && has_content_histories;
+  content_history_ = decodes_content(options, schema) && has_content_histories;
   similarity_ = options.similarity && has_content_histories;
   if (has_content_histories && !has_queries_ && options.alignment_weight > 0) choose_feed_history();
 
@@ -121,7 +144,7 @@ RankingModelImpl::RankingModelImpl(const ModelOptions& options, bool has_bank,
       if (schema.features[f].of != group || left_out(options, schema.features[f])) continue;
       feature_order_.push_back(f);
       plain_width += feature_width(schema.features[f]);
-      if (schema.features[f].is_document_id) id_width = schema.features[f].width;
+      if (schema.features[f].is_document_id) id_feature_ = f, id_width = schema.features[f].width;
     }
   id_history_ = options.id_history && id_width > 0 && !schema.histories.empty();
 
@@ -183,7 +206,9 @@ RankingModelImpl::RankingModelImpl(const ModelOptions& options, bool has_bank,
   };
   int64_t ranker_width = plain_width + content_width + (has_content_ && has_queries_ ? r : 0);
   for (const auto& history : schema.histories) {
-    if (content_history_)
+    if (content_history_ && std::ranges::count(options.without_content_histories, history.name))
+      content_decoders_.emplace_back(nullptr);
+    else if (content_history_)
       content_decoders_.push_back(decoder("content_decoder_" + history.name, r)), ranker_width += r;
     if (id_history_)
       id_decoders_.push_back(decoder("id_decoder_" + history.name, id_width)),
@@ -194,23 +219,42 @@ RankingModelImpl::RankingModelImpl(const ModelOptions& options, bool has_bank,
     fail<InvalidArgument>(
         "model", "the configuration gives the ranker no input: no feature, no text, no history");
 
-  int64_t top_width;
-  if (options.ranker == "mlp") {
-    mlp_ = register_module("mlp",
-                           Mlp(MlpOptions{.input = ranker_width, .widths = options.mlp_widths}));
-    top_width = options.mlp_widths.empty() ? ranker_width : options.mlp_widths.back();
-  } else {
-    rankmixer_ = register_module("rankmixer",
-                                 RankMixer(RankMixerOptions{.input = ranker_width,
-                                                            .tokens = options.tokens,
-                                                            .width = options.token_width,
-                                                            .layers = options.ranker_layers,
-                                                            .ffn_factor = options.ranker_ffn_factor,
-                                                            .dropout = options.ranker_dropout}));
-    top_width = options.token_width;
-  }
-  head_ = register_module("head", Linear(top_width, static_cast<int64_t>(schema.labels.size())));
+  build_ranker(ranker_width);
   if (feed_history_) feed_anchor_ = register_module("feed_anchor", Linear(r, r));
+  if (options.content_id_weight > 0 && has_content_) {
+    if (id_width == 0)
+      fail<InvalidArgument>("model",
+                            "model.content_id_weight = {} needs a category feature on the "
+                            "document's ID",
+                            options.content_id_weight);
+    content_id_ = register_module("content_id", Linear(id_width, r));
+  }
+  if (!trains_ranker(options) &&
+      (!has_content_ || options.alignment_weight == 0 || !(has_queries_ || feed_history_)))
+    fail<InvalidArgument>("model",
+                          "model.task_weights are 0 and there is no contrastive loss to train");
+}
+
+void RankingModelImpl::build_ranker(int64_t width) {
+  const ModelOptions& options = options_;
+  const RankMixerOptions mixer{.input = width,
+                               .tokens = options.tokens,
+                               .width = options.token_width,
+                               .layers = options.ranker_layers,
+                               .ffn_factor = options.ranker_ffn_factor,
+                               .dropout = options.ranker_dropout};
+  int64_t top_width = options.token_width;
+  if (options.ranker == "mlp") {
+    mlp_ = register_module("mlp", Mlp(MlpOptions{.input = width, .widths = options.mlp_widths}));
+    top_width = options.mlp_widths.empty() ? width : options.mlp_widths.back();
+  } else if (options.ranker == "rankmixer_moe") {
+    rankmixer_moe_ = register_module(
+        "rankmixer_moe",
+        RankMixerMoe(RankMixerMoeOptions{.mixer = mixer, .experts = options.experts}));
+  } else {
+    rankmixer_ = register_module("rankmixer", RankMixer(mixer));
+  }
+  head_ = register_module("head", Linear(top_width, static_cast<int64_t>(schema_.labels.size())));
 }
 
 void RankingModelImpl::choose_feed_history() {
@@ -226,9 +270,10 @@ void RankingModelImpl::choose_feed_history() {
   feed_history_ = static_cast<size_t>(found - histories.begin());
 }
 
-void RankingModelImpl::freeze_pretrained(bool frozen) {
+void RankingModelImpl::freeze_encoders(bool frozen) {
   for (BertEncoder* encoder : {&document_bert_, &query_bert_})
     if (!encoder->is_empty()) (*encoder)->freeze(frozen);
+  frozen_ = frozen && document_bert_.is_empty() && query_bert_.is_empty();
 }
 
 void RankingModelImpl::record_launches() {
@@ -237,6 +282,8 @@ void RankingModelImpl::record_launches() {
 
 torch::Tensor RankingModelImpl::encode_documents(const TokenBatch& texts) {
   const TokenBatch all = texts.on(device());
+  const FlopScope counted(FlopPart::kEncoders);
+  const torch::AutoGradMode graph(torch::GradMode::is_enabled() && !frozen_);
   const Bfloat16Scope scope(bfloat16_);
   if (graphs_)
     if (const auto replayed = graphs_->encode(all)) return full_precision(*replayed);
@@ -248,6 +295,8 @@ torch::Tensor RankingModelImpl::encode_documents(const TokenBatch& texts) {
 
 torch::Tensor RankingModelImpl::encode_queries(const TokenBatch& texts) {
   const TokenBatch all = texts.on(device());
+  const FlopScope counted(FlopPart::kEncoders);
+  const torch::AutoGradMode graph(torch::GradMode::is_enabled() && !frozen_);
   const Bfloat16Scope scope(bfloat16_);
   return full_precision(query_bert_.is_empty()
                             ? query_encoder_(all.tokens, all.positions, all.types, all.offsets)
@@ -264,19 +313,44 @@ torch::Tensor RankingModelImpl::drop_embeddings(const torch::Tensor& value) {
 RankingOutput RankingModelImpl::forward(const RankingInput& input) {
   const Bfloat16Scope scope(bfloat16_);
   RankingOutput output = score(input.on(device()));
-  for (torch::Tensor* part : {&output.logits, &output.anchors, &output.sample_documents})
+  for (torch::Tensor* part :
+       {&output.logits, &output.dense_logits, &output.expert_activity, &output.anchors,
+        &output.sample_documents, &output.documents, &output.document_ids})
     *part = full_precision(*part);
   return output;
 }
 
 RankingOutput RankingModelImpl::score(const RankingInput& input) {
   RankingOutput output;
-  output.logits = rank(collect(input, output).features);
+  const torch::Tensor features = collect(input, output).features;
+  if (!content_id_.is_empty() && is_training()) {
+    output.documents = input.documents;
+    output.document_ids = content_id_(ids_of_documents(input));
+  }
+  const FlopScope counted(FlopPart::kRanker);
+  if (rankmixer_moe_.is_empty() || !is_training()) {
+    output.logits = rank(features);
+    return output;
+  }
+  const MixedByBoth both = rankmixer_moe_->forward_both(features);
+  output.logits = head_(both.sparse);
+  output.dense_logits = head_(both.dense);
+  output.expert_activity = both.activity;
   return output;
 }
 
 torch::Tensor RankingModelImpl::rank(const torch::Tensor& features) {
-  return head_(mlp_.is_empty() ? rankmixer_(features) : mlp_(features));
+  if (!mlp_.is_empty()) return head_(mlp_(features));
+  return head_(rankmixer_moe_.is_empty() ? rankmixer_(features) : rankmixer_moe_(features));
+}
+
+/// Returns the ID embeddings [I, width] of the distinct documents, each from one of its samples.
+torch::Tensor RankingModelImpl::ids_of_documents(const RankingInput& input) {
+  const torch::Tensor document_of = input.document_of.cpu();
+  torch::Tensor sample = torch::zeros({input.documents.size(0)}, torch::kInt64);
+  for (int64_t i = 0; i < document_of.numel(); ++i)
+    sample.data_ptr<int64_t>()[document_of.data_ptr<int64_t>()[i]] = i;
+  return input.features[*id_feature_].index_select(0, sample.to(device()));
 }
 
 RankerInput RankingModelImpl::collect(const RankingInput& input, RankingOutput& output) {
@@ -312,13 +386,14 @@ RankerInput RankingModelImpl::collect(const RankingInput& input, RankingOutput& 
     output.anchor_mask = recent.exists;
   }
 
+  const FlopScope counted(FlopPart::kHistories);
   if (content_history_ || id_history_) {
     std::vector<torch::Tensor> seen = groups;
     seen.insert(seen.end(), content.begin(), content.end());
     const torch::Tensor features = torch::cat(seen, 1);
     for (size_t h = 0; h < schema_.histories.size(); ++h) {
       const std::string& name = schema_.histories[h].name;
-      if (content_history_)
+      if (content_history_ && !content_decoders_[h].is_empty())
         add("content of " + name,
             content_decoders_[h](features, input.history_content, input.content_histories[h]));
       if (id_history_)
@@ -354,18 +429,29 @@ torch::Tensor RankingModelImpl::similarity(const torch::Tensor& targets,
                            torch::cat({torch::zeros({1}, torch::kInt64), lengths}), {}, k);
 }
 
+torch::Tensor RankingModelImpl::cross_entropy(const torch::Tensor& logits,
+                                              const RankingTargets& targets) const {
+  const torch::Tensor entropy =
+      torch::binary_cross_entropy_with_logits(logits, targets.labels, {}, {}, at::Reduction::None);
+  torch::Tensor per_task =
+      (entropy * targets.weights.unsqueeze(1)).sum(0) / targets.weights.sum().clamp_min(1e-12);
+  if (trains_ranker(options_) && !options_.task_weights.empty())
+    per_task = per_task * torch::tensor(options_.task_weights, per_task.options());
+  return per_task.sum();
+}
+
 RankingLosses RankingModelImpl::losses(const RankingOutput& output, const RankingTargets& given,
                                        const LossShares& shares) const {
   const RankingTargets targets = given.on(device());
   RankingLosses result;
-  torch::Tensor entropy = torch::binary_cross_entropy_with_logits(output.logits, targets.labels, {},
-                                                                  {}, at::Reduction::None);
-  torch::Tensor per_task =
-      (entropy * targets.weights.unsqueeze(1)).sum(0) / targets.weights.sum().clamp_min(1e-12);
-  if (!options_.task_weights.empty())
-    per_task = per_task * torch::tensor(options_.task_weights, per_task.options());
-  result.cross_entropy = per_task.sum() * shares.cross_entropy;
-  result.total = result.cross_entropy;
+  result.cross_entropy = cross_entropy(output.logits, targets) * shares.cross_entropy;
+  // Where the ranker is not trained its entropy is only told: no gradient is computed through it.
+  result.total = trains_ranker(options_) ? result.cross_entropy
+                                         : torch::zeros({}, result.cross_entropy.options());
+  if (output.dense_logits.defined() && trains_ranker(options_))
+    result.total =
+        (result.total + cross_entropy(output.dense_logits, targets) * shares.cross_entropy) * 0.5 +
+        output.expert_activity * (options_.expert_penalty * shares.cross_entropy);
   if (options_.alignment_weight > 0 && output.sample_documents.defined() &&
       output.anchors.defined()) {
     result.alignment = sqdc_loss(output.anchors, output.sample_documents,
@@ -377,6 +463,11 @@ RankingLosses RankingModelImpl::losses(const RankingOutput& output, const Rankin
                                  output.anchor_mask) *
                        shares.alignment;
     result.total = result.total + options_.alignment_weight * result.alignment;
+  }
+  if (output.document_ids.defined()) {
+    result.content_id = cic_loss(output.documents, output.document_ids, options_.temperature) *
+                        shares.cross_entropy;
+    result.total = result.total + options_.content_id_weight * result.content_id;
   }
   return result;
 }

@@ -23,6 +23,7 @@
 #include "lemur/nn/mlp.h"
 #include "lemur/nn/ragged_history.h"
 #include "lemur/nn/rankmixer.h"
+#include "lemur/nn/rankmixer_moe.h"
 
 namespace lemur {
 
@@ -58,9 +59,13 @@ struct RankerInput {
 /// What forward returns, and the losses' parts.
 struct RankingOutput {
   torch::Tensor logits;            ///< [B, num_labels]
+  torch::Tensor dense_logits;      ///< of rankmixer_moe in training: under the dense router
+  torch::Tensor expert_activity;   ///< likewise: scalar, MixedByBoth::activity
   torch::Tensor anchors;           ///< [B, r] of SQDC: queries, or what stands for them in feeds
   torch::Tensor sample_documents;  ///< [B, r]; undefined without content
   torch::Tensor anchor_mask;       ///< bool [B]: the sample has an anchor
+  torch::Tensor documents, document_ids;  ///< [I, r] of CIC in training: representations and
+                                          ///< projected ID embeddings; undefined where it is off
 };
 
 /// Labels and keys that the losses need.
@@ -80,7 +85,8 @@ struct LossShares {
 };
 
 struct RankingLosses {
-  torch::Tensor total, cross_entropy, alignment;  ///< scalars; alignment undefined when it is off
+  /// Scalars; alignment and content_id are undefined when they are off.
+  torch::Tensor total, cross_entropy, alignment, content_id;
 };
 
 class RankingModelImpl : public torch::nn::Module {
@@ -91,7 +97,9 @@ class RankingModelImpl : public torch::nn::Module {
 
   bool has_content() const { return has_content_; }
   bool has_queries() const { return has_queries_; }
-  bool reads_content_histories() const { return content_history_ || similarity_ || feed_history_; }
+  bool reads_content_histories() const {
+    return content_history_ || similarity_ || (feed_history_ && is_training());
+  }
   bool reads_id_histories() const { return id_history_; }
   int64_t representation_width() const { return options_.representation_width; }
   const ModelOptions& options() const { return options_; }
@@ -103,8 +111,9 @@ class RankingModelImpl : public torch::nn::Module {
   BertEncoder document_bert() const { return document_bert_; }
   BertEncoder query_bert() const { return query_bert_; }
 
-  /// While `frozen`, the pretrained encoders run without a graph up to their projection.
-  void freeze_pretrained(bool frozen);
+  /// While `frozen`, the pretrained encoders run without a graph up to their projection; without
+  /// pretrained ones, the encoders run without a graph as a whole.
+  void freeze_encoders(bool frozen);
 
   /// The device of all parameters: what the model is given it moves there, what it returns lies
   /// there.
@@ -130,7 +139,8 @@ class RankingModelImpl : public torch::nn::Module {
   RankerInput collect(const RankingInput& input, RankingOutput& output);
   torch::Tensor rank(const torch::Tensor& features);
 
-  /// Total = sum_t w_t BCE_t + lambda SQDC (model.md 3), each times its share.
+  /// Total = sum_t w_t BCE_t + lambda SQDC + mu CIC (model.md 3), each times its share. Of
+  /// rankmixer_moe the first term is the mean over both routers, plus the penalty on the gates.
   RankingLosses losses(const RankingOutput& output, const RankingTargets& targets,
                        const LossShares& shares = {}) const;
 
@@ -139,22 +149,27 @@ class RankingModelImpl : public torch::nn::Module {
   torch::Tensor similarity(const torch::Tensor& targets, const torch::Tensor& documents,
                            const RaggedHistory& history) const;
   void choose_feed_history();
+  void build_ranker(int64_t width);
+  torch::Tensor ids_of_documents(const RankingInput& input);
+  torch::Tensor cross_entropy(const torch::Tensor& logits, const RankingTargets& targets) const;
   RankingOutput score(const RankingInput& input);
 
   ModelOptions options_;
   StoreSchema schema_;
-  bool bfloat16_ = false;
+  bool bfloat16_ = false, frozen_ = false;
   std::unique_ptr<EncoderGraphs> graphs_;  // of the document encoder; null: not recorded
   bool has_content_, has_queries_, content_history_, id_history_, similarity_;
   std::vector<size_t> feature_order_;   // user, document, then context and cross
   std::optional<size_t> feed_history_;  // its last documents are SQDC's anchor
+  std::optional<size_t> id_feature_;    // on the document's ID, unless it is left out
 
   Encoder document_encoder_{nullptr}, query_encoder_{nullptr};
   BertEncoder document_bert_{nullptr}, query_bert_{nullptr};    // registered in their places
-  std::vector<HistoryDecoder> content_decoders_, id_decoders_;  // per history
+  std::vector<HistoryDecoder> content_decoders_, id_decoders_;  // per history; null: left out
   RankMixer rankmixer_{nullptr};
+  RankMixerMoe rankmixer_moe_{nullptr};
   Mlp mlp_{nullptr};
-  Linear head_{nullptr}, feed_anchor_{nullptr};
+  Linear head_{nullptr}, feed_anchor_{nullptr}, content_id_{nullptr};
 };
 TORCH_MODULE(RankingModel);
 

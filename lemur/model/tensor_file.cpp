@@ -41,7 +41,7 @@ void save_tensors(const std::filesystem::path& file, const NamedTensors& tensors
   write_safetensors(file, entries);
 }
 
-void load_tensors(const std::filesystem::path& file, const NamedTensors& tensors) {
+void load_some_tensors(const std::filesystem::path& file, const NamedTensors& tensors) {
   SafetensorsFile source(file);
   const auto& entries = source.entries();
   torch::NoGradGuard no_grad;
@@ -57,14 +57,18 @@ void load_tensors(const std::filesystem::path& file, const NamedTensors& tensors
     std::memcpy(copy.data_ptr(), entry->second.data.data(), entry->second.data.size());
     tensor.detach().copy_(copy);
   }
-  if (entries.size() != tensors.size()) {
-    std::map<std::string, bool> known;
-    for (const auto& item : tensors) known[item.first] = true;
-    for (const auto& item : entries)
-      if (!known.contains(item.first))
-        fail<DataError>("files", "{} holds a tensor '{}' that the model lacks", file.string(),
-                        item.first);
-  }
+}
+
+void load_tensors(const std::filesystem::path& file, const NamedTensors& tensors) {
+  load_some_tensors(file, tensors);
+  const SafetensorsFile source(file);
+  if (source.entries().size() == tensors.size()) return;
+  std::map<std::string, bool> known;
+  for (const auto& item : tensors) known[item.first] = true;
+  for (const auto& item : source.entries())
+    if (!known.contains(item.first))
+      fail<DataError>("files", "{} holds a tensor '{}' that the model lacks", file.string(),
+                      item.first);
 }
 
 }  // namespace lemur

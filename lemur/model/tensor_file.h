@@ -19,4 +19,7 @@ void save_tensors(const std::filesystem::path& file, const NamedTensors& tensors
 /// that is missing, superfluous, or of another type or shape.
 void load_tensors(const std::filesystem::path& file, const NamedTensors& tensors);
 
+/// Likewise, from a file that may hold more.
+void load_some_tensors(const std::filesystem::path& file, const NamedTensors& tensors);
+
 }  // namespace lemur

@@ -4,6 +4,7 @@
 #include <torch/torch.h>
 
 #include "lemur/base/error.h"
+#include "lemur/kernels/flops.h"
 #include "lemur/nn/mlp.h"
 #include "lemur/nn/module_check.h"
 
@@ -64,6 +65,25 @@ TEST(RankMixer, EqualsItsFormula) {
     sum += norm(linear(hidden, "block_0.ffn_output", t) + s, "ffn_norm");
   }
   EXPECT_LT((mixer(features) - sum / 4).abs().max().item<double>(), 1e-12);
+}
+
+/// The count of RankMixer's paper: about 4 k L T D^2 for a sample, beside making the tokens.
+TEST(RankMixer, ExecutesTheOperationsOfItsFormula) {
+  RankMixer mixer(kSmall);
+  const int64_t samples = 33, tokens = 4, width = 8, slice = 3, layers = 2, factor = 2;
+  const int64_t of_tokens = 2 * tokens * slice * width,
+                of_blocks = 4 * factor * layers * tokens * width * width;
+  const auto all = [] {
+    int64_t sum = 0;
+    for (int64_t count : counted_flops()) sum += count;
+    return sum;
+  };
+  const int64_t before = all();
+  const Tensor mixed = mixer(torch::randn({samples, 10}).set_requires_grad(true));
+  const int64_t forward = all();
+  EXPECT_EQ(forward - before, samples * (of_tokens + of_blocks));
+  mixed.sum().backward();
+  EXPECT_EQ(all() - forward, 2 * samples * (of_tokens + of_blocks));
 }
 
 TEST(RankMixer, TakesAnyNumberOfSamplesAndFeatures) {

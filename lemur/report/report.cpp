@@ -8,6 +8,7 @@
 
 #include "lemur/base/config.h"
 #include "lemur/base/error.h"
+#include "lemur/base/folder.h"
 
 namespace lemur {
 
@@ -47,6 +48,14 @@ void read_bench(const fs::path& file, Json& lines) {
     line["file"] = file.filename().string();
     lines.push_back(std::move(line));
   }
+}
+
+Json read_ablation(const fs::path& file) {
+  Json table = Json::parse(read_file(file), nullptr, /*allow_exceptions=*/false);
+  if (!table.is_object() || !table.value("table", Json()).is_string() ||
+      !table.value("title", Json()).is_string() || !table.value("rows", Json()).is_array())
+    fail<DataError>("report", "{} is no table of `lemur ablate`", file.string());
+  return table;
 }
 
 }  // namespace
@@ -89,6 +98,8 @@ Json collect_report(const ReportInput& input) {
   report["configuration"] = configuration_differences(names, options);
   report["bench"] = Json::array();
   for (const fs::path& file : input.benches) read_bench(file, report["bench"]);
+  report["ablations"] = Json::array();
+  for (const fs::path& file : input.ablations) report["ablations"].push_back(read_ablation(file));
   return report;
 }
 

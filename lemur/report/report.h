@@ -11,14 +11,16 @@
 namespace lemur {
 
 struct ReportInput {
-  std::vector<std::filesystem::path> runs;     ///< folders of `lemur train`
-  std::vector<std::filesystem::path> benches;  ///< files of what `lemur bench --json` printed
+  std::vector<std::filesystem::path> runs;       ///< folders of `lemur train`
+  std::vector<std::filesystem::path> benches;    ///< files of what `lemur bench --json` printed
+  std::vector<std::filesystem::path> ablations;  ///< tables that `lemur ablate` wrote as JSON
 };
 
 /// Returns {"lemur": version, "created": seconds since 1970, "runs": [RunRecord::json],
 /// "configuration" (see configuration_differences), "bench": [lines, each with the "file" it is
-/// of]}. A run is named after its folder, or its path where two folders have one name. Throws
-/// DataError where a folder holds no run, or naming the line that is no bench's.
+/// of], "ablations": [tables]}. A run is named after its folder, or its path where two folders have
+/// one name. Throws DataError where a folder holds no run, or naming the line that is no bench's or
+/// the file that is no table.
 nlohmann::ordered_json collect_report(const ReportInput& input);
 
 /// Returns {"columns": [names], "rows": [{"key", "values": [text or null]}]}: the keys in which the

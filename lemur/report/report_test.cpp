@@ -84,6 +84,16 @@ TEST_F(Report, RefusesWhatIsNoRunAndWhatIsNoBench) {
   EXPECT_THROW(collect_report({.runs = {}, .benches = {folder_.path() / "none"}}), DataError);
 }
 
+TEST_F(Report, TakesTablesOfAblationsAndNothingElse) {
+  const auto table = write("main.json", R"({"table":"main","title":"Main","rows":[]})");
+  const Json report = collect_report({.runs = {}, .benches = {}, .ablations = {table}});
+  EXPECT_EQ(report["ablations"].dump(), R"([{"table":"main","title":"Main","rows":[]}])");
+  for (const char* wrong : {"{", "[]", R"({"table":"main"})"})
+    expect_error<DataError>(
+        [&] { collect_report({.runs = {}, .benches = {}, .ablations = {write("x.json", wrong)}}); },
+        "x.json is no table of `lemur ablate`");
+}
+
 TEST_F(Report, BenchLinesKeepTheirOrderAndSayTheirFile) {
   const auto bench =
       write("b.jsonl", "{\"bench\":\"x\",\"case\":\"2\"}\n{\"bench\":\"x\",\"case\":\"1\"}\n");

@@ -19,9 +19,12 @@ double learning_rate_of(const TrainOptions& options, const std::string& name) {
 }
 
 int64_t frozen_steps_of(const Options& options, const std::string& name) {
-  const bool pretrained =
-      (name.starts_with("document_encoder.") && !options.model.document_pretrained.empty()) ||
-      (name.starts_with("query_encoder.") && !options.model.query_pretrained.empty());
+  const bool of_document = name.starts_with("document_encoder."),
+             of_query = name.starts_with("query_encoder.");
+  if (!options.train.start_from.empty())
+    return of_document || of_query ? options.train.freeze_encoder_steps : 0;
+  const bool pretrained = (of_document && !options.model.document_pretrained.empty()) ||
+                          (of_query && !options.model.query_pretrained.empty());
   const bool projection = name.find("_encoder.output.") != std::string::npos;
   return pretrained && !projection ? options.train.freeze_encoder_steps : 0;
 }

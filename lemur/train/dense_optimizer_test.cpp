@@ -93,6 +93,15 @@ TEST(DenseOptimizer, OnlyPretrainedEncodersFreezeAndNotTheirProjection) {
   EXPECT_EQ(frozen_steps_of(options, "head.weight"), 0);
 }
 
+TEST(DenseOptimizer, EncodersOfAnotherRunFreezeAsAWhole) {
+  Options options;
+  options.train.start_from = "run";
+  options.train.freeze_encoder_steps = -1;
+  EXPECT_EQ(frozen_steps_of(options, "document_encoder.output.weight"), -1);
+  EXPECT_EQ(frozen_steps_of(options, "query_encoder.layer_0.qkv.weight"), -1);
+  EXPECT_EQ(frozen_steps_of(options, "feed_anchor.weight"), 0);
+}
+
 TEST(DenseOptimizer, WordsAndEncodersMayHaveTheirOwnRates) {
   const std::string words = "document_encoder.word_embedding.weight",
                     layer = "query_encoder.layer_0.qkv.weight", head = "head.weight";

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 #include <sstream>
 
 #include "lemur/base/error.h"
@@ -64,6 +65,7 @@ void RunLog::add(const StepMetrics& metrics, const Batch& batch, int64_t step, d
   mean("train/loss", metrics.loss);
   mean("train/cross_entropy", metrics.cross_entropy);
   if (metrics.alignment != 0) mean("train/alignment", metrics.alignment);
+  if (metrics.content_id != 0) mean("train/content_id", metrics.content_id);
   mean("train/gradient_norm", metrics.gradient_norm);
   if (metrics.documents > 0) {
     mean("encoder/distinct_documents", static_cast<double>(metrics.documents));
@@ -80,6 +82,12 @@ void RunLog::add(const StepMetrics& metrics, const Batch& batch, int64_t step, d
     mean("bank/age_median", metrics.age_median);
     mean("bank/age_p90", metrics.age_p90);
     mean("bank/age_max", metrics.age_max);
+  }
+  if (const auto all = std::accumulate(metrics.flops.begin(), metrics.flops.end(), int64_t{0})) {
+    mean("flops/step", static_cast<double>(all));
+    mean("flops/backward", static_cast<double>(metrics.flops_backward));
+    for (size_t part = 0; part < kNumFlopParts; ++part)
+      mean(std::string("flops/") + kFlopPartNames[part], static_cast<double>(metrics.flops[part]));
   }
   mean("time/wait_ms", wait_ms);
   mean("time/encode_ms", metrics.times.encode);

@@ -45,6 +45,8 @@ double clicks(const Batch& batch) {
   return count;
 }
 
+int64_t sum(const Flops& flops) { return std::accumulate(flops.begin(), flops.end(), int64_t{0}); }
+
 double share_of(double part, double whole) { return whole > 0 ? part / whole : 0; }
 
 }  // namespace
@@ -245,12 +247,15 @@ void TrainStep::pass(const Batch& part, const LossShares& shares, int64_t step,
       state_.model->losses(output, make_targets(part, output.logits.size(1)), shares);
   metrics.cross_entropy += losses.cross_entropy.item<double>();
   if (losses.alignment.defined()) metrics.alignment += losses.alignment.item<double>();
+  if (losses.content_id.defined()) metrics.content_id += losses.content_id.item<double>();
   const double loss = losses.total.item<double>();
   metrics.loss += loss;
   watch.add_to(times.rank);
   if (!std::isfinite(loss))
     fail<DataError>("train", "the loss is {} at step {}; lower train.learning_rate", loss, step);
+  const int64_t forward = sum(counted_flops());
   losses.total.backward();
+  metrics.flops_backward += sum(counted_flops()) - forward;
   watch.add_to(times.backward);
 
   torch::Tensor scores = output.logits.detach().select(1, 0).sigmoid().cpu().contiguous();
@@ -267,12 +272,22 @@ void TrainStep::pass(const Batch& part, const LossShares& shares, int64_t step,
   }
 }
 
+/// Whether lemur's own loops compute all products of a step.
+bool TrainStep::counts_flops() const {
+  const RankingModel& model = state_.model;
+  if (!model->device().is_cpu()) return false;
+  if (!model->has_content() && !model->has_queries()) return true;
+  return state_.options.model.encoder_dropout == 0 && model->document_bert().is_empty() &&
+         model->query_bert().is_empty();
+}
+
 StepMetrics TrainStep::run(const Batch& batch, int64_t step, double rate) {
   const TrainOptions& options = state_.options.train;
   StepMetrics metrics;
+  const Flops before = counted_flops();
   Stopwatch watch;
   const int64_t frozen = options.freeze_encoder_steps;
-  state_.model->freeze_pretrained(frozen < 0 || step <= frozen);
+  state_.model->freeze_encoders(frozen < 0 || step <= frozen);
   state_.tables.admit(batch);
   if (state_.model->has_content()) measure_targets(batch, metrics);
   optimizer_.zero_grad();
@@ -315,6 +330,12 @@ StepMetrics TrainStep::run(const Batch& batch, int64_t step, double rate) {
     }
     measure_ages(read, step, metrics);
   }
+  if (!counts_flops()) {
+    metrics.flops_backward = 0;
+    return metrics;
+  }
+  metrics.flops = counted_flops();
+  for (size_t part = 0; part < kNumFlopParts; ++part) metrics.flops[part] -= before[part];
   return metrics;
 }
 

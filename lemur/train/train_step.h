@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "lemur/data/batch.h"
+#include "lemur/kernels/flops.h"
 #include "lemur/model/document_bank.h"
 #include "lemur/model/input_builder.h"
 #include "lemur/model/model_state.h"
@@ -25,7 +26,7 @@ struct StepTimes {
 
 /// What one step measured.
 struct StepMetrics {
-  double loss = 0, cross_entropy = 0, alignment = 0, gradient_norm = 0;
+  double loss = 0, cross_entropy = 0, alignment = 0, content_id = 0, gradient_norm = 0;
   int64_t documents = 0;              ///< I, distinct target documents
   int64_t encoded = 0, backward = 0;  ///< |F|, |G|
   int64_t refreshed = 0;              ///< documents of histories encoded beyond the targets
@@ -36,8 +37,11 @@ struct StepMetrics {
   double staleness = 0;    ///< mean cosine of new and stored vectors of the re-encoded documents
   int64_t re_encoded = 0;  ///< how many that mean is over
   double age_mean = 0, age_median = 0, age_p90 = 0,
-         age_max = 0;         ///< steps since the last write, of the distinct vectors read
-  std::vector<float> scores;  ///< [B] probabilities of the main task
+         age_max = 0;          ///< steps since the last write, of the distinct vectors read
+  std::vector<float> scores;   ///< [B] probabilities of the main task
+  Flops flops{};               ///< executed by the step, see counted_flops; zeros where LibTorch
+                               ///< computes the encoders: on a GPU, with dropout, pretrained
+  int64_t flops_backward = 0;  ///< those of them in the backward pass
   StepTimes times;
 };
 
@@ -79,6 +83,8 @@ class TrainStep {
                          int64_t step, StepMetrics& metrics) const;
   std::vector<int64_t> last_steps(std::span<const uint32_t> documents) const;
   void measure_ages(std::span<const uint32_t> documents, int64_t step, StepMetrics& metrics) const;
+
+  bool counts_flops() const;
 
   const SampleStore& store_;
   ModelState& state_;

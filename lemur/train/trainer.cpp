@@ -18,6 +18,7 @@
 #include "lemur/kernels/device.h"
 #include "lemur/model/bank_writer.h"
 #include "lemur/model/pretrained.h"
+#include "lemur/model/start_from.h"
 #include "lemur/train/environment.h"
 #include "lemur/train/run_log.h"
 #include "lemur/train/train_step.h"
@@ -81,7 +82,7 @@ class Trainer {
             [&](const std::string& name) { return learning_rate_of(options.train, name); },
             [&](const std::string& name) { return frozen_steps_of(options, name); }),
         evaluator_(store, model_, options.train.evaluate_batch_size),
-        has_valid_(has_split(store.schema(), "valid")) {}
+        has_valid_(options.train.metric != "none" && has_split(store.schema(), "valid")) {}
 
   TrainingResult run();
 
@@ -152,7 +153,8 @@ void Trainer::know_pretrained() {
   model.query_bert = run.query_bert;
 }
 
-/// Loads pretrained weights unless a checkpoint will replace them, and notes a new run's options.
+/// Loads pretrained weights, or another run's encoders, unless a checkpoint will replace them, and
+/// notes a new run's options.
 /// Returns the model.
 torch::nn::Module& Trainer::start() {
   const bool pretrained =
@@ -160,6 +162,10 @@ torch::nn::Module& Trainer::start() {
   if (pretrained && !folder_.newest(nullptr))
     for (const std::string& line : load_pretrained(options_.model, how_.base, *model_.model))
       report(line);
+  if (!options_.train.start_from.empty() && !folder_.newest(nullptr)) {
+    start_from_run(how_.base / options_.train.start_from, model_);
+    report(fmt::format("encoders and bank start as those of {}", options_.train.start_from));
+  }
   model_.move_to(options_.train.device);
   if (!folder_.exists()) folder_.create(options_, store_);
   return *model_.model;
@@ -257,7 +263,9 @@ TrainingResult Trainer::run() {
     const std::chrono::duration<double, std::milli> wait = std::chrono::steady_clock::now() - asked;
     ++state_.step;
     double rate = schedule_factor(train, state_.step, total);
-    log.add(trainer.run(*batch, state_.step, rate), *batch, state_.step, wait.count());
+    const StepMetrics metrics = trainer.run(*batch, state_.step, rate);
+    for (size_t part = 0; part < kNumFlopParts; ++part) state_.flops[part] += metrics.flops[part];
+    log.add(metrics, *batch, state_.step, wait.count());
     state_.position = batch->next;
     if (state_.step % kExpireEvery == 0) model_.tables.expire(batch->times.back());
     if (state_.step % train.log_every == 0)

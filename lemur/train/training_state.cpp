@@ -19,6 +19,12 @@ NamedTensors optimizer_tensors(const DenseOptimizer& optimizer, const torch::Ten
   return tensors;
 }
 
+nlohmann::json flops_to_json(const Flops& flops) {
+  nlohmann::json json;
+  for (size_t part = 0; part < kNumFlopParts; ++part) json[kFlopPartNames[part]] = flops[part];
+  return json;
+}
+
 nlohmann::json to_json(const TrainingState& state, const DenseOptimizer& optimizer) {
   return {{"format", "lemur checkpoint"},
           {"version", kVersion},
@@ -28,6 +34,7 @@ nlohmann::json to_json(const TrainingState& state, const DenseOptimizer& optimiz
           {"best", state.best ? nlohmann::json(*state.best) : nlohmann::json()},
           {"best_step", state.best_step},
           {"evaluations_without_gain", state.evaluations_without_gain},
+          {"flops", flops_to_json(state.flops)},
           {"finished", state.finished},
           {"bank_filled", state.bank_filled},
           {"optimizer_steps", optimizer.num_steps()}};
@@ -66,6 +73,8 @@ TrainingState load_checkpoint(const std::filesystem::path& folder, ModelState& m
   if (!manifest.at("best").is_null()) state.best = manifest.at("best").get<double>();
   state.best_step = manifest.at("best_step");
   state.evaluations_without_gain = manifest.at("evaluations_without_gain");
+  for (size_t part = 0; manifest.contains("flops") && part < kNumFlopParts; ++part)
+    state.flops[part] = manifest["flops"].value(kFlopPartNames[part], int64_t{0});
   state.finished = manifest.at("finished");
   state.bank_filled = manifest.value("bank_filled", false);
   return state;

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "lemur/data/batch.h"
+#include "lemur/kernels/flops.h"
 #include "lemur/model/model_state.h"
 #include "lemur/train/dense_optimizer.h"
 
@@ -18,6 +19,7 @@ struct TrainingState {
   std::optional<double> best;  ///< best value of the metric on "valid"
   int64_t best_step = 0;
   int64_t evaluations_without_gain = 0;
+  Flops flops{};             ///< executed by all steps, see counted_flops
   bool finished = false;     ///< the run came to its own end
   bool bank_filled = false;  ///< the bank holds every document of the store, as of this checkpoint
 };

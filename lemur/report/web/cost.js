@@ -71,6 +71,11 @@ function cost_table() {
     ["Documents refreshed for histories", of("encoder/refreshed")],
     ["Tokens encoded", of("encoder/tokens")],
     ["Encoder's products, GFLOP", (run) => short(encoder_gflop(run))],
+    ["Operations executed (FLOP)", of("flops/step")],
+    ["– in the encoders", of("flops/encoders")],
+    ["– in decoders and similarity", of("flops/histories")],
+    ["– in the ranker", of("flops/ranker")],
+    ["– of all in the backward pass", of("flops/backward")],
     [
       "Dense parameters",
       (run) => short(Object.values(run.parameters).reduce((sum, count) => sum + count, 0) || null)
@@ -105,5 +110,5 @@ function cost_section() {
       figures, time_table() ?? "", cost_table(),
       element(
           "p", {className: "note"},
-          "The encoder's products count two operations per weight and token forward and four backward; attention, images and queries are left out."));
+          "The encoder's products count two operations per weight and token forward and four backward; attention, images and queries are left out. Operations executed are counted where products run, and are missing where LibTorch or a GPU runs them."));
 }

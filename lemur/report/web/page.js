@@ -49,7 +49,8 @@ const fixed = (value, digits) => (is_number(value) ? value.toFixed(digits) : "â€
 function short(value) {
   if (!is_number(value)) return "â€“";
   const size = Math.abs(value);
-  for (const [factor, unit] of [[1e9, "\u00a0G"], [1e6, "\u00a0M"], [1e3, "\u00a0k"]]) {
+  for (const [factor, unit] of [
+           [1e12, "\u00a0T"], [1e9, "\u00a0G"], [1e6, "\u00a0M"], [1e3, "\u00a0k"]]) {
     if (size >= factor) return trimmed(value / factor) + unit;
   }
   return trimmed(value);

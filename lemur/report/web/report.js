@@ -115,6 +115,7 @@ cost_section();
 evaluation_section();
 calibration_section();
 slices_section();
+ablation_section();
 bench_section();
 configuration_section();
 environment_section();

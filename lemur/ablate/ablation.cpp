@@ -1,0 +1,192 @@
+#include "lemur/ablate/ablation.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "lemur/base/config.h"
+#include "lemur/base/error.h"
+
+namespace lemur {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr const char* kWhere = "ablate";
+
+std::string duration(double hours) {
+  if (hours < 1.0 / 60) return fmt::format("{:.1f} s", hours * 3600);
+  return hours < 1 ? fmt::format("{:.1f} min", hours * 60) : fmt::format("{:.1f} h", hours);
+}
+
+bool has_history(const StoreSchema& schema, const std::string& name) {
+  return name.empty() ||
+         std::ranges::count(schema.histories, name, &StoreSchema::History::name) > 0;
+}
+
+bool has_events(const StoreSchema& schema, const std::string& split) {
+  return std::ranges::any_of(schema.splits, [&](const StoreSchema::Split& s) {
+    return s.name == split && s.end > s.begin;
+  });
+}
+
+}  // namespace
+
+Ablation::Ablation(AblationOptions options, const Arms& arms, const StoreSchema& schema)
+    : options_(std::move(options)),
+      arms_(arms),
+      schema_(schema),
+      runner_(options_.runner, arms, schema) {
+  if (options_.seeds < 1)
+    fail<InvalidArgument>(kWhere, "{} seeds; give at least 1", options_.seeds);
+  for (const double rate : options_.learning_rates)
+    if (!(rate > 0)) fail<InvalidArgument>(kWhere, "a learning rate of {} trains nothing", rate);
+  if (options_.learning_rates.size() > 1 && !has_events(schema, "valid"))
+    fail<InvalidArgument>(kWhere,
+                          "the store has no events of split 'valid' to choose among the learning "
+                          "rates {}; give one",
+                          fmt::join(options_.learning_rates, ", "));
+  for (const std::string& table : options_.tables) tables_.push_back(rows_of(table));
+  for (const Arm* arm : arms_in_order()) {  // before hours are spent on those before it
+    std::vector<std::string> overrides = runner_.overrides(*arm);
+    if (!arm->start_from.empty()) overrides.push_back("train.start_from=" + arm->start_from);
+    load_options(options_.runner.config, overrides);
+  }
+}
+
+Ablation::Rows Ablation::rows_of(const std::string& table) const {
+  Rows rows{arms_.table(table), {}};
+  std::erase_if(rows.table.rows, [&](const TableRow& row) {
+    const std::string& history = arms_.arm(row.arm).needs_history;
+    if (has_history(schema_, history)) return false;
+    rows.notes.push_back(
+        fmt::format("{}: left out, the store has no history '{}'", row.title, history));
+    return true;
+  });
+  if (std::ranges::count(rows.table.rows, rows.table.base, &TableRow::arm) == 0)
+    fail<InvalidArgument>(kWhere, "table '{}': its base '{}' needs a history that the store lacks",
+                          table, rows.table.base);
+  return rows;
+}
+
+/// The arms of all tables, each once, each behind the one that it starts from.
+std::vector<const Arm*> Ablation::arms_in_order() const {
+  std::vector<const Arm*> order;
+  const auto add = [&](const Arm& arm) {
+    if (std::ranges::count(order, &arm) == 0) order.push_back(&arm);
+  };
+  for (const Rows& rows : tables_)
+    for (const TableRow& row : rows.table.rows) {
+      const Arm& arm = arms_.arm(row.arm);
+      if (!arm.start_from.empty()) add(arms_.arm(arm.start_from));
+      add(arm);
+    }
+  return order;
+}
+
+/// The learning rates to try; nothing stands for the configuration's.
+std::vector<double> Ablation::rates(const Arm& arm) const {
+  return arm.pretraining ? std::vector<double>{} : options_.learning_rates;
+}
+
+/// All runs of an arm, were the first learning rate the best.
+std::vector<ArmRun> Ablation::runs_of(const Arm& arm) const {
+  const std::vector<double> tried = rates(arm);
+  std::vector<ArmRun> runs;
+  if (tried.empty()) runs.push_back({&arm, std::nullopt, 1});
+  for (const double rate : tried) runs.push_back({&arm, rate, 1});
+  for (int64_t seed = 2; seed <= options_.seeds; ++seed)
+    runs.push_back({&arm, runs.front().learning_rate, seed});
+  return runs;
+}
+
+ArmResult Ablation::run_arm(const Arm& arm) {
+  ArmResult result;
+  const std::vector<double> tried = rates(arm);
+  if (tried.size() == 1) result.learning_rate = tried[0];
+  double best = -INFINITY;
+  for (size_t i = 0; tried.size() > 1 && i < tried.size(); ++i) {
+    const Json valid = runner_.train({&arm, tried[i], 1})["valid"];
+    result.valid[fmt::format("{}", tried[i])] = valid;
+    if (!valid.is_number())
+      fail<DataError>(kWhere, "{}: no metric on valid", describe({&arm, tried[i], 1}));
+    if (valid.get<double>() > best) best = valid, result.learning_rate = tried[i];
+  }
+  for (int64_t seed = 1; seed <= options_.seeds; ++seed) {
+    const ArmRun run{&arm, result.learning_rate, seed};
+    result.trained.push_back(runner_.train(run));
+    result.measured.push_back(runner_.evaluate(run));
+  }
+  return result;
+}
+
+std::vector<Json> Ablation::run() {
+  std::vector<Json> tables;
+  for (const Rows& rows : tables_) {
+    std::vector<ArmResult> results;
+    std::vector<std::string> notes = rows.notes;
+    for (const TableRow& row : rows.table.rows) {
+      results.push_back(run_arm(arms_.arm(row.arm)));
+      const Json before = results.back().trained[0].value("hours_before", Json());
+      if (before.is_number())
+        notes.push_back(fmt::format("{}: without the {} that its {} took with seed 1", row.title,
+                                    duration(before.get<double>()),
+                                    arms_.arm(arms_.arm(row.arm).start_from).title));
+    }
+    Json table = result_table(rows.table, results);
+    table["split"] = options_.runner.split;
+    table["learning_rates"] = options_.learning_rates;
+    table["notes"] = notes;
+    tables.push_back(std::move(table));
+  }
+  return tables;
+}
+
+/// By a few steps and an evaluation.
+double Ablation::hours_of_run(const Arm& arm) {
+  const Options options = load_options(options_.runner.config, [&] {
+    std::vector<std::string> overrides = runner_.overrides(arm);
+    if (!arm.start_from.empty()) overrides.push_back("train.start_from=" + arm.start_from);
+    return overrides;
+  }());
+  const TrainOptions& train = options.train;
+  const auto& split = schema_.split("train");
+  const auto per_epoch =
+      static_cast<int64_t>(split.end - split.begin + train.batch_size - 1) / train.batch_size;
+  int64_t steps = per_epoch * train.epochs;
+  if (train.max_steps > 0) steps = std::min(steps, train.max_steps);
+  const int64_t every = train.evaluate_every > 0 ? train.evaluate_every : per_epoch;
+  const int64_t evaluations = steps / every + 1;
+  const ArmCost cost = runner_.measure(arm);
+  if (cost.samples_per_second <= 0) return 0;
+  const double training = static_cast<double>(steps * train.batch_size) / cost.samples_per_second;
+  return (training + cost.evaluation_seconds * static_cast<double>(evaluations)) / 3600;
+}
+
+std::string Ablation::plan() {
+  std::string text;
+  double left = 0;
+  size_t missing = 0;
+  for (const Arm* arm : arms_in_order()) {
+    const std::vector<ArmRun> runs = runs_of(*arm);
+    size_t done = 0;
+    for (const ArmRun& run : runs) done += runner_.hours_of(run).has_value();
+    const double hours = done < runs.size() ? hours_of_run(*arm) : 0;
+    left += hours * static_cast<double>(runs.size() - done);
+    missing += runs.size() - done;
+    text += fmt::format("{}: {} runs, {} finished", arm->name, runs.size(), done);
+    if (done < runs.size()) text += fmt::format(", about {} each", duration(hours));
+    text += fmt::format("\n    {}\n", fmt::join(runner_.overrides(*arm), " "));
+  }
+  for (const Rows& rows : tables_)
+    for (const std::string& note : rows.notes) text += note + "\n";
+  text += fmt::format(
+      "learning rates {} with seed 1, the best on valid with seeds 1 to {}\n{} runs to go, about "
+      "{} at most: by 12 steps of each arm, were nothing stopped early\n",
+      fmt::join(options_.learning_rates, " "), options_.seeds, missing, duration(left));
+  return text;
+}
+
+}  // namespace lemur

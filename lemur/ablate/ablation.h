@@ -1,0 +1,57 @@
+// An ablation: every arm of a table with its best learning rate and all seeds, then the table.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "lemur/ablate/arm_runner.h"
+#include "lemur/ablate/arms.h"
+#include "lemur/ablate/result_table.h"
+
+namespace lemur {
+
+struct AblationOptions {
+  ArmRunnerOptions runner;
+  std::vector<std::string> tables;     ///< of the file of arms
+  int64_t seeds = 3;                   ///< 1 up to this
+  std::vector<double> learning_rates;  ///< tried for every arm with the first seed; empty: the
+                                       ///< configuration's, untried
+};
+
+/// Runs go one after the other. Whatever is finished is not run again, so that one that was killed
+/// goes on and ends with the same tables. Not thread-safe.
+class Ablation {
+ public:
+  /// Throws InvalidArgument where a table, an arm's overrides or a learning rate does not fit.
+  Ablation(AblationOptions options, const Arms& arms, const StoreSchema& schema);
+
+  /// Runs all tables and returns them as result_table does, each with its "notes". Throws Stopped
+  /// where a signal ended it.
+  std::vector<nlohmann::ordered_json> run();
+
+  /// Says what `run` would do, an arm a line, and how long it would take by a few steps of each
+  /// arm that is not finished.
+  std::string plan();
+
+ private:
+  struct Rows {
+    AblationTable table;  // without the rows that the store has no data for
+    std::vector<std::string> notes;
+  };
+  std::vector<double> rates(const Arm& arm) const;
+  ArmResult run_arm(const Arm& arm);
+  std::vector<const Arm*> arms_in_order() const;
+  std::vector<ArmRun> runs_of(const Arm& arm) const;
+  double hours_of_run(const Arm& arm);
+  Rows rows_of(const std::string& table) const;
+
+  AblationOptions options_;
+  const Arms& arms_;
+  const StoreSchema& schema_;
+  ArmRunner runner_;
+  std::vector<Rows> tables_;
+};
+
+}  // namespace lemur

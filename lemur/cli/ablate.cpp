@@ -1,0 +1,124 @@
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <memory>
+
+#include "lemur/ablate/ablation.h"
+#include "lemur/base/error.h"
+#include "lemur/base/folder.h"
+#include "lemur/cli/commands.h"
+#include "lemur/cli/terminal.h"
+
+namespace lemur {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Arguments {
+  std::string config, store, run, arms, split = "test";
+  std::vector<std::string> tables = {"main"}, set;
+  std::vector<double> learning_rates;
+  int64_t seeds = 3;
+  bool dry_run = false;
+};
+
+/// Holds the folder until the program ends: two ablations in one would train the same runs.
+void lock(const fs::path& folder) {
+  fs::create_directories(folder);
+  const int file = ::open((folder / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (file < 0 || ::flock(file, LOCK_EX | LOCK_NB) != 0)
+    fail<DataError>("ablate", "{} is in use by another lemur ablate, or cannot be written",
+                    folder.string());
+}
+
+std::vector<std::string> tables_of(const Arguments& arguments, const Arms& arms) {
+  if (arguments.tables != std::vector<std::string>{"all"}) return arguments.tables;
+  std::vector<std::string> names;
+  for (const AblationTable& table : arms.tables) names.push_back(table.name);
+  return names;
+}
+
+void write_tables(const fs::path& folder, const std::vector<nlohmann::ordered_json>& tables) {
+  for (const auto& table : tables) {
+    std::string markdown = table_to_markdown(table);
+    for (const auto& note : table["notes"]) markdown += "\n" + note.get<std::string>() + "\n";
+    const std::string name = table["table"];
+    write_file_atomically(folder / (name + ".json"), table.dump(1) + "\n");
+    write_file_atomically(folder / (name + ".md"), markdown);
+    fmt::print("\n{}", markdown);
+  }
+  fmt::print(
+      "\nchange: against the base with the same seed; ±: 95% confidence over the seeds; paper: its "
+      "figure, of other data; also in {}\n",
+      folder.string());
+}
+
+void run_ablate(const Arguments& arguments) {
+  const Arms arms = arguments.arms.empty() ? parse_arms(published_arms(), "configs/arms.toml")
+                                           : parse_arms(read_file(arguments.arms), arguments.arms);
+  const SampleStore store(arguments.store);
+  AblationOptions options{
+      .runner = {.program = fs::read_symlink("/proc/self/exe"),
+                 .config = arguments.config,
+                 .store = arguments.store,
+                 .folder = arguments.run,
+                 .split = arguments.split,
+                 .set = arguments.set,
+                 .stop = &interrupted,
+                 .report = [](const std::string& line) { fmt::print(stderr, "{}\n", line); }},
+      .tables = tables_of(arguments, arms),
+      .seeds = arguments.seeds,
+      .learning_rates =
+          arguments.learning_rates.empty() ? arms.learning_rates : arguments.learning_rates};
+  lock(arguments.run);
+  Ablation ablation(std::move(options), arms, store.schema());
+  catch_interrupts();
+  try {
+    if (arguments.dry_run) {
+      fmt::print("{}", ablation.plan());
+    } else {
+      write_tables(arguments.run, ablation.run());
+    }
+  } catch (const Stopped&) {
+    fmt::print("interrupted; the same command goes on\n");
+    throw ExitCode{kExitInterrupted};
+  }
+}
+
+}  // namespace
+
+void add_ablate(CLI::App& app) {
+  auto arguments = std::make_shared<Arguments>();
+  auto* command = app.add_subcommand(
+      "ablate", "Train the arms of the paper's tables and write them beside the paper's figures");
+  command->add_option("--config", arguments->config, "Configuration that the arms change (TOML)")
+      ->required();
+  command->add_option("--store", arguments->store, "Sample store that ingest wrote")->required();
+  command->add_option("--run", arguments->run, "Folder of the ablation: runs, tables")->required();
+  command
+      ->add_option("--table", arguments->tables,
+                   "Tables of the file of arms: main, two-stage, ablation, temperature, sampling, "
+                   "experts; or all")
+      ->capture_default_str();
+  command->add_option("--seeds", arguments->seeds, "Runs of each arm, seeds 1 up to this")
+      ->capture_default_str();
+  command->add_option("--learning-rates", arguments->learning_rates,
+                      "Tried for every arm with seed 1, the best on valid counts; default: those "
+                      "of the file of arms");
+  command->add_option("--arms", arguments->arms, "File of arms; default: configs/arms.toml");
+  command->add_option("--split", arguments->split, "Split that the tables are of")
+      ->capture_default_str();
+  command->add_option("--set", arguments->set, "Overrides for every arm: section.key=value")
+      ->take_all();
+  command->add_flag("--dry-run", arguments->dry_run,
+                    "Say what would run and, by a few steps of each arm, how long it would take");
+  command->footer(
+      "Example: lemur ablate --config world.toml --store store --run ablation --table main\nRuns "
+      "go one after the other; stopped or killed, the same command goes on. DIR/main.json and "
+      "main.md hold the table.");
+  command->callback([arguments] { run_ablate(*arguments); });
+}
+
+}  // namespace lemur

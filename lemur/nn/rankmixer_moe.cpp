@@ -1,0 +1,140 @@
+#include "lemur/nn/rankmixer_moe.h"
+
+#include <torch/torch.h>
+
+#include "lemur/base/error.h"
+#include "lemur/kernels/gelu.h"
+#include "lemur/kernels/product.h"
+
+namespace lemur {
+namespace {
+
+/// A router that opens every gate to 1 / E at first, more or less: the experts begin as their mean,
+/// and none begins closed for all samples.
+TokenLinear router(int64_t tokens, int64_t width, int64_t experts) {
+  TokenLinear layer(tokens, width, experts);
+  torch::nn::init::normal_(layer->weight, 0, 0.02);
+  torch::nn::init::constant_(layer->bias, 1 / static_cast<double>(experts));
+  return layer;
+}
+
+}  // namespace
+
+TokenExpertsImpl::TokenExpertsImpl(const RankMixerMoeOptions& options)
+    : experts_(options.experts), dropout_(options.mixer.dropout) {
+  const int64_t tokens = options.mixer.tokens, width = options.mixer.width,
+                hidden = options.mixer.ffn_factor * width;
+  dense_router_ = register_module("dense_router", router(tokens, width, experts_));
+  sparse_router_ = register_module("sparse_router", router(tokens, width, experts_));
+  ffn_input_ = register_module("ffn_input", TokenLinear(tokens * experts_, width, hidden));
+  ffn_output_ = register_module("ffn_output", TokenLinear(tokens * experts_, hidden, width));
+}
+
+torch::Tensor TokenExpertsImpl::gates(const torch::Tensor& x, Router router) {
+  return torch::relu(router == Router::kDense ? dense_router_(x) : sparse_router_(x));
+}
+
+torch::Tensor TokenExpertsImpl::forward(const torch::Tensor& x, const torch::Tensor& gates,
+                                        Router router) {
+  return router == Router::kDense ? run_all(x, gates) : run_open(x, gates);
+}
+
+torch::Tensor TokenExpertsImpl::run_all(const torch::Tensor& x, const torch::Tensor& gates) {
+  const int64_t tokens = x.size(0), samples = x.size(1), width = x.size(2);
+  const torch::Tensor each = x.unsqueeze(1)
+                                 .expand({tokens, experts_, samples, width})
+                                 .reshape({tokens * experts_, samples, width});
+  const torch::Tensor hidden =
+      torch::dropout(pointwise_gelu(ffn_input_(each)), dropout_, is_training());
+  const torch::Tensor outputs = ffn_output_(hidden).view({tokens, experts_, samples, width});
+  return (outputs * gates.transpose(1, 2).unsqueeze(3)).sum(1);
+}
+
+torch::Tensor TokenExpertsImpl::run_open(const torch::Tensor& x, const torch::Tensor& gates) {
+  // Taken apart at once: the gradient of a part by itself would be as large as the whole.
+  const auto inputs = x.unbind(0), of_token = gates.unbind(0);
+  const auto input_weights = ffn_input_->weight.unbind(0),
+             input_biases = ffn_input_->bias.unbind(0);
+  const auto weights = ffn_output_->weight.unbind(0), biases = ffn_output_->bias.unbind(0);
+  std::vector<torch::Tensor> outputs;
+  for (size_t t = 0; t < inputs.size(); ++t) {
+    torch::Tensor sum = torch::zeros_like(inputs[t]);
+    const auto of_expert = of_token[t].unbind(1);
+    for (size_t e = 0; e < of_expert.size(); ++e) {
+      const torch::Tensor open = (of_expert[e] > 0).nonzero().flatten();
+      if (open.numel() == 0) continue;
+      const size_t expert = t * of_expert.size() + e;
+      torch::Tensor hidden = pointwise_gelu(product(
+          inputs[t].index_select(0, open), input_weights[expert].t(), input_biases[expert]));
+      hidden = torch::dropout(hidden, dropout_, is_training());
+      const torch::Tensor output = product(hidden, weights[expert].t(), biases[expert]);
+      sum = sum.index_add(
+          0, open, (output * of_expert[e].index_select(0, open).unsqueeze(1)).to(sum.dtype()));
+    }
+    outputs.push_back(sum);
+  }
+  return torch::stack(outputs);
+}
+
+RankMixerMoeBlockImpl::RankMixerMoeBlockImpl(const RankMixerMoeOptions& options) {
+  experts_ = register_module("experts", TokenExperts(options));
+  mix_norm_ = register_module("mix_norm", layer_norm(options.mixer.width));
+  ffn_norm_ = register_module("ffn_norm", layer_norm(options.mixer.width));
+}
+
+torch::Tensor RankMixerMoeBlockImpl::forward(const torch::Tensor& x, Router router,
+                                             torch::Tensor& activity) {
+  const torch::Tensor mixed = mix_norm_(mix_tokens(x) + x);
+  const torch::Tensor gates = experts_->gates(mixed, router);
+  activity = activity + gates.sum(2).mean();
+  return ffn_norm_(experts_(mixed, gates, router) + mixed);
+}
+
+RankMixerMoeImpl::RankMixerMoeImpl(const RankMixerMoeOptions& options) : options_(options.mixer) {
+  const RankMixerOptions& o = options_;
+  if (o.input < 1 || o.tokens < 1 || o.width < 1 || o.layers < 1 || o.ffn_factor < 1 ||
+      options.experts < 1)
+    fail<InvalidArgument>("rankmixer_moe",
+                          "input {}, tokens {}, width {}, layers {}, ffn_factor {}, experts {}: "
+                          "each must be positive",
+                          o.input, o.tokens, o.width, o.layers, o.ffn_factor, options.experts);
+  if (o.width % o.tokens != 0)
+    fail<InvalidArgument>("rankmixer_moe", "{} tokens do not divide the width {}", o.tokens,
+                          o.width);
+  slice_ = (o.input + o.tokens - 1) / o.tokens;
+  input_ = register_module("input", TokenLinear(o.tokens, slice_, o.width));
+  for (int64_t l = 0; l < o.layers; ++l)
+    blocks_.push_back(register_module("block_" + std::to_string(l), RankMixerMoeBlock(options)));
+}
+
+torch::Tensor RankMixerMoeImpl::tokens_of(const torch::Tensor& features) {
+  if (features.dim() != 2 || features.size(1) != options_.input)
+    fail<InvalidArgument>("rankmixer_moe", "features have shape {}; expected [B, {}]",
+                          fmt::join(features.sizes(), " x "), options_.input);
+  const torch::Tensor padded =
+      torch::constant_pad_nd(features, {0, options_.tokens * slice_ - options_.input});
+  const torch::Tensor slices = padded.view({-1, options_.tokens, slice_}).transpose(0, 1);
+  return torch::dropout(input_(slices), options_.dropout, is_training());
+}
+
+torch::Tensor RankMixerMoeImpl::mix(torch::Tensor x, Router router, torch::Tensor& activity) {
+  for (auto& block : blocks_) x = block(x, router, activity);
+  activity = activity / static_cast<double>(blocks_.size());
+  return x.mean(0);
+}
+
+torch::Tensor RankMixerMoeImpl::forward(const torch::Tensor& features) {
+  torch::Tensor activity = torch::zeros({}, features.options());
+  return mix(tokens_of(features), Router::kSparse, activity);
+}
+
+MixedByBoth RankMixerMoeImpl::forward_both(const torch::Tensor& features) {
+  const torch::Tensor tokens = tokens_of(features);
+  torch::Tensor unpenalised = torch::zeros({}, tokens.options());
+  MixedByBoth both{.activity = torch::zeros({}, tokens.options())};
+  both.dense = mix(tokens, Router::kDense, unpenalised);
+  both.sparse = mix(tokens, Router::kSparse, both.activity);
+  return both;
+}
+
+}  // namespace lemur
