@@ -3,7 +3,7 @@
 
     bench/write_results.py [--keep FOLDER] [--only PART ...]
 
-FOLDER keeps what was measured; a part whose file is there already is not measured again. Parts: kernels step bank loader ingest scaling pytorch memory.
+FOLDER keeps what was measured; a part whose file is there already is not measured again. Parts: kernels step bank loader ingest serving scaling pytorch memory.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 COMPARE = ["bench/pytorch/compare.py", "--json"]
 PARTS = {
-    **{name: ["build/lemur", "bench", name, "--json"] for name in ("kernels", "step", "bank", "loader", "ingest")},
+    **{name: ["build/lemur", "bench", name, "--json"] for name in ("kernels", "step", "bank", "loader", "ingest", "serving")},
     "scaling": ["build/lemur", "bench", "scaling", "--json", "--rounds", "5"],
     "pytorch": [*COMPARE, "--rounds", "7", "--only", "installed", "padded", "dedup", "dedup-20"],
     "memory": [*COMPARE, "--rounds", "2", "--batch", "2048", "--only", "dedup", "dedup-installed"],
@@ -132,6 +132,10 @@ def targets(parts):
     if "ingest" in parts:
         rate = next(line for line in parts["ingest"] if line["variant"] == "1 threads")["items_per_second"]
         add("events with texts ingested a second and core", "100 k", rate >= 1e5, number(rate))
+    if "serving" in parts:
+        for kind, most in (("float32", 25), ("int8", 12)):
+            line = find(parts["serving"], "case", f"500 candidates, a history of 1000, {kind}")
+            add(f"a request of {line['case']}: p99", f"{most} ms", line["p99_ms"] <= most, f"{line['p99_ms']:.1f} ms (p50 {line['p50_ms']:.1f})")
     return table(["what", "target", "measured", ""], rows) + "\n"
 
 
@@ -151,6 +155,7 @@ HEADINGS = {
     "bank": "## Bank and tables\n\n`lemur bench bank`\n",
     "loader": "## Loader\n\n`lemur bench loader`\n",
     "ingest": "## Before the model\n\n`lemur bench ingest`\n",
+    "serving": "## Serving\n\n`lemur bench serving`: requests one at a time through the predictor, without HTTP, float32 and 8 bits in turns.\n",
     "scaling": "## Scaling\n\n`lemur bench scaling`: p = q = 20 %, one size grown at a time.\n",
 }
 

@@ -197,7 +197,12 @@ TEST(HttpFront, AnswersWhatWaitsWhenItDrains) {
   waiting.send(http_post("/v1/rank", R"({"documents":[1],"user":"waiting"})"));
   while (backend.num_waiting() == 0) std::this_thread::yield();
   std::thread drain([&] { front.drain(std::chrono::seconds(10)); });
-  while (TestConnection(front.port()).is_connected()) std::this_thread::yield();
+  const auto is_answered = [&] {
+    TestConnection probe(front.port());
+    probe.send(http_get("/v2/health/live"));
+    return !probe.receive().empty();
+  };
+  while (is_answered()) std::this_thread::yield();
   backend.release();
   EXPECT_EQ(status_of(waiting.receive()), 200);
   drain.join();

@@ -161,7 +161,11 @@ void HttpServer::Impl::start(const ListenAddress& address) {
   if (options.threads > 1) items.push_back({MHD_OPTION_THREAD_POOL_SIZE, options.threads, nullptr});
   items.push_back({MHD_OPTION_END, 0, nullptr});
   daemon = MHD_start_daemon(
-      flags, 0, nullptr, nullptr,
+      flags, 0,
+      [](void* self, const sockaddr*, socklen_t) {
+        return static_cast<Impl*>(self)->is_draining ? MHD_NO : MHD_YES;
+      },
+      this,
       [](void* self, MHD_Connection* connection, const char*, const char* method, const char*,
          const char* data, size_t* data_bytes, void** context) {
         auto* exchange = static_cast<ExchangePointer*>(*context);
@@ -361,9 +365,9 @@ void HttpServer::Impl::complete(const ExchangePointer& exchange, MHD_Connection*
 void HttpServer::Impl::drain(std::chrono::milliseconds limit) {
   std::lock_guard only_one(drain_mutex);
   if (daemon == nullptr) return;
+  // New connections are closed as they come. MHD_quiesce_daemon would refuse them, but races with
+  // the daemon's own threads, which end the process where both take the socket out of epoll.
   is_draining = true;
-  const MHD_socket listening = MHD_quiesce_daemon(daemon);
-  if (listening != MHD_INVALID_SOCKET) ::shutdown(listening, SHUT_RDWR);
   const auto is_empty = [this] { return under_way.empty(); };
   std::unique_lock lock(mutex);
   if (!none_under_way.wait_for(lock, limit, is_empty)) {
@@ -377,7 +381,6 @@ void HttpServer::Impl::drain(std::chrono::milliseconds limit) {
   lock.unlock();
   MHD_stop_daemon(daemon);
   daemon = nullptr;
-  if (listening != MHD_INVALID_SOCKET) ::close(listening);
 }
 
 HttpServer::HttpServer(HttpServerOptions options, Handler handler)

@@ -57,7 +57,7 @@ class HttpServer {
 
   uint16_t port() const;
 
-  /// Accepts no connection any more, answers new requests on old ones with 503, waits for those
+  /// Closes new connections at once, answers new requests on old ones with 503, waits for those
   /// under way, for `limit` at most (what is left is answered 503), and ends. Later calls do
   /// nothing.
   void drain(std::chrono::milliseconds limit);
