@@ -25,9 +25,10 @@ double ms_since(Clock::time_point begin) {
   return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
 }
 
-/// A tenth of a core beside a busy thread. Not less: the threads that answer wait for locks of the
-/// heap and the histories, and one that this thread holds must not stay with it for seconds.
-constexpr int kNice = 10;
+/// The least share beside a busy thread that is one: the threads that answer wait for locks of the
+/// heap and the histories, and one that this thread holds must not stay with it for seconds, as it
+/// would on idle cores only.
+constexpr int kNice = 19;
 
 /// Makes this thread compute alone and yield to those that answer.
 void step_back() {
