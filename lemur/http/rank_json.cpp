@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <limits>
-#include <ranges>
 #include <span>
 
 #include "lemur/base/config.h"
@@ -271,9 +270,10 @@ void append_flags(std::string& out, uint8_t flags) {
       {{kUnknownDocument, "\"unknown_document\""},
        {kEncodedNow, "\"encoded_now\""},
        {kNoContent, "\"no_content\""}}};
-  const auto is_set = [&](const auto& named) { return (flags & named.first) != 0; };
-  append_list(out, kNames | std::views::filter(is_set),
-              [&](const auto& named) { out += named.second; });
+  std::vector<std::string_view> set;
+  for (const auto& [flag, name] : kNames)
+    if ((flags & flag) != 0) set.push_back(name);
+  append_list(out, set, [&](std::string_view name) { out += name; });
 }
 
 std::string rank_answer_json(const RankAnswer& answer, const std::vector<std::string>& documents,
@@ -288,15 +288,13 @@ std::string rank_answer_json(const RankAnswer& answer, const std::vector<std::st
   append_json(out, context.request_id);
   out += ',';
   append_model(out, context.model_name, answer.model_version);
-  const auto append = [&](size_t i) {
-    append_document(out, answer.documents.at(i), documents[i], ranks[i], schema);
-  };
   const std::span best = std::span(answer.order).first(shown);
+  std::vector<uint32_t> listed(best.begin(), best.end());
+  if (context.top == 0) std::ranges::sort(listed);  // all of them, as they were asked for
   out += R"(,"documents":)";
-  if (context.top == 0)
-    append_list(out, std::views::iota(size_t{0}, documents.size()), append);
-  else
-    append_list(out, best, append);
+  append_list(out, listed, [&](size_t i) {
+    append_document(out, answer.documents.at(i), documents[i], ranks[i], schema);
+  });
   out += R"(,"order":)";
   append_list(out, best, [&](size_t i) { append_json(out, documents[i]); });
   out += R"(,"timings_ms":{"queue":)";
