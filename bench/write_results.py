@@ -136,7 +136,20 @@ def targets(parts):
         for kind, most in (("float32", 25), ("int8", 12)):
             line = find(parts["serving"], "case", f"500 candidates, a history of 1000, {kind}")
             add(f"a request of {line['case']}: p99", f"{most} ms", line["p99_ms"] <= most, f"{line['p99_ms']:.1f} ms (p50 {line['p50_ms']:.1f})")
-    return table(["what", "target", "measured", ""], rows) + "\n"
+    return table(["what", "target", "measured", ""], rows) + "\n" + where_requests_go(parts)
+
+
+def where_requests_go(parts):
+    """What a request's time is made of."""
+    if "serving" not in parts or "kernels" not in parts:
+        return ""
+    text = ""
+    for kind, variant in (("float32", "rankmixer_block"), ("int8", "rankmixer_block, int8")):
+        request = next(line for line in parts["serving"] if line["case"] == f"500 candidates, a history of 1000, {kind}")
+        block = next(line for line in parts["kernels"] if line["case"] == "RankMixer block of 500 samples, inference" and line.get("variant") == variant)
+        text += (f"Of a request's {request['p50_ms']:.1f} ms in {kind}, the two RankMixer blocks of 500 candidates, 4.2 GFLOP, take {2 * block['median_ms']:.1f} ms, at {100 * block['share_of_roof']:.0f} % of the float32 roof; "
+                 f"histories, features and queries are read in {request['prepare_ms']:.1f} ms.\n")
+    return text + "\n"
 
 
 INTRODUCTION = """# Performance
