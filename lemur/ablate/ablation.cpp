@@ -49,11 +49,15 @@ Ablation::Ablation(AblationOptions options, const Arms& arms, const StoreSchema&
                           "rates {}; give one",
                           fmt::join(options_.learning_rates, ", "));
   for (const std::string& table : options_.tables) tables_.push_back(rows_of(table));
-  for (const Arm* arm : arms_in_order()) {  // before hours are spent on those before it
-    std::vector<std::string> overrides = runner_.overrides(*arm);
-    if (!arm->start_from.empty()) overrides.push_back("train.start_from=" + arm->start_from);
-    load_options(options_.runner.config, overrides);
-  }
+  for (const Arm* arm : arms_in_order())  // before hours are spent on those before it
+    configuration_of(*arm);
+}
+
+/// The arm's configuration; where it starts from another arm's run, that arm's name stands there.
+Options Ablation::configuration_of(const Arm& arm) const {
+  std::vector<std::string> overrides = runner_.overrides(arm);
+  if (!arm.start_from.empty()) overrides.push_back("train.start_from=" + arm.start_from);
+  return load_options(options_.runner.config, overrides);
 }
 
 Ablation::Rows Ablation::rows_of(const std::string& table) const {
@@ -146,11 +150,7 @@ std::vector<Json> Ablation::run() {
 
 /// By a few steps and an evaluation.
 double Ablation::hours_of_run(const Arm& arm) {
-  const Options options = load_options(options_.runner.config, [&] {
-    std::vector<std::string> overrides = runner_.overrides(arm);
-    if (!arm.start_from.empty()) overrides.push_back("train.start_from=" + arm.start_from);
-    return overrides;
-  }());
+  const Options options = configuration_of(arm);
   const TrainOptions& train = options.train;
   const auto& split = schema_.split("train");
   const auto per_epoch =

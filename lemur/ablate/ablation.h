@@ -44,6 +44,7 @@ class Ablation {
   ArmResult run_arm(const Arm& arm);
   std::vector<const Arm*> arms_in_order() const;
   std::vector<ArmRun> runs_of(const Arm& arm) const;
+  Options configuration_of(const Arm& arm) const;
   double hours_of_run(const Arm& arm);
   Rows rows_of(const std::string& table) const;
 

@@ -27,7 +27,7 @@ std::string rate_name(const ArmRun& run) {
   return run.learning_rate ? fmt::format("lr-{}", *run.learning_rate) : "lr-configured";
 }
 
-/// Last lines of a log, for an error message.
+/// Last line of a log, for an error message.
 std::string last_line(const fs::path& file) {
   std::ifstream in(file);
   std::string last;
@@ -149,6 +149,18 @@ void ArmRunner::write_result(const ArmRun& run, const Json& result) const {
   write_file_atomically(file, result.dump(1) + "\n");
 }
 
+/// Trains in `folder`. `flags` are those of `lemur train` beside its files.
+void ArmRunner::call_train(const fs::path& folder, const std::vector<std::string>& flags,
+                           const std::vector<std::string>& overrides) const {
+  std::vector<std::string> arguments = {
+      "train", "--config",     options_.config.string(), "--store", options_.store.string(),
+      "--run", folder.string()};
+  arguments.insert(arguments.end(), flags.begin(), flags.end());
+  arguments.emplace_back("--set");
+  arguments.insert(arguments.end(), overrides.begin(), overrides.end());
+  call(arguments, "/dev/null");
+}
+
 void ArmRunner::call(const std::vector<std::string>& arguments, const fs::path& output) const {
   ChildOptions child{.command = {options_.program.string()},
                      .output = output,
@@ -173,13 +185,8 @@ Json ArmRunner::train(const ArmRun& run) {
   write_result(run, result);
   const bool begun = RunFolder(folder).exists();
   options_.report(fmt::format("{} {}", begun ? "going on with" : "training", describe(run)));
-  std::vector<std::string> arguments = {
-      "train", "--config",     options_.config.string(), "--store", options_.store.string(),
-      "--run", folder.string()};
-  if (begun) arguments.emplace_back("--resume");
-  arguments.emplace_back("--set");
-  for (std::string& override : overrides(run)) arguments.push_back(std::move(override));
-  call(arguments, "/dev/null");
+  call_train(folder, begun ? std::vector<std::string>{"--resume"} : std::vector<std::string>{},
+             overrides(run));
   result["trained"] = summary_of(folder);
   if (!before.is_null()) result["trained"]["hours_before"] = before;
   write_result(run, result);
@@ -212,20 +219,12 @@ std::optional<double> ArmRunner::hours_of(const ArmRun& run) const {
 ArmCost ArmRunner::measure(const Arm& arm) {
   const fs::path folder = options_.folder / "trial";
   fs::remove_all(folder);
-  std::vector<std::string> arguments = {"train",
-                                        "--config",
-                                        options_.config.string(),
-                                        "--store",
-                                        options_.store.string(),
-                                        "--run",
-                                        folder.string(),
-                                        "--set"};
-  for (std::string& override : overrides(arm)) arguments.push_back(std::move(override));
+  std::vector<std::string> short_run = overrides(arm);
   for (const char* override :
        {"train.max_steps=12", "train.log_every=4", "train.evaluate_every=0",
         "train.checkpoint_every=1000000", "train.freeze_encoder_steps=0", "bank.fill=false"})
-    arguments.emplace_back(override);
-  call(arguments, "/dev/null");
+    short_run.emplace_back(override);
+  call_train(folder, {}, short_run);
   const Json record = read_run(folder, "trial").json;
   fs::remove_all(folder);
   const Json &training = record["training"], &validation = record["validation"];

@@ -70,6 +70,8 @@ class ArmRunner {
   void write_result(const ArmRun& run, const nlohmann::ordered_json& result) const;
   nlohmann::ordered_json identity(const ArmRun& run) const;
   std::vector<std::string> overrides(const ArmRun& run) const;
+  void call_train(const std::filesystem::path& folder, const std::vector<std::string>& flags,
+                  const std::vector<std::string>& overrides) const;
   void call(const std::vector<std::string>& arguments, const std::filesystem::path& output) const;
 
   ArmRunnerOptions options_;

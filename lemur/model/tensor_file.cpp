@@ -2,7 +2,6 @@
 
 #include <torch/torch.h>
 
-#include <cstring>
 #include <map>
 
 #include "lemur/base/error.h"
@@ -27,6 +26,24 @@ std::string dtype_name(const torch::Tensor& tensor) {
   }
 }
 
+void load_from(const SafetensorsFile& source, const std::filesystem::path& file,
+               const NamedTensors& tensors) {
+  const auto& entries = source.entries();
+  torch::NoGradGuard no_grad;
+  for (const auto& [name, tensor] : tensors) {
+    auto entry = entries.find(name);
+    if (entry == entries.end())
+      fail<DataError>("files", "{} lacks tensor '{}'", file.string(), name);
+    if (entry->second.dtype != dtype_name(tensor) || entry->second.shape != tensor.sizes().vec())
+      fail<DataError>("files", "{}: tensor '{}' is {} [{}]; expected {} [{}]", file.string(), name,
+                      entry->second.dtype, fmt::join(entry->second.shape, ", "), dtype_name(tensor),
+                      fmt::join(tensor.sizes().vec(), ", "));
+    // Only read: the view ends with this line.
+    tensor.detach().copy_(torch::from_blob(const_cast<char*>(entry->second.data.data()),
+                                           tensor.sizes(), tensor.scalar_type()));
+  }
+}
+
 }  // namespace
 
 void save_tensors(const std::filesystem::path& file, const NamedTensors& tensors) {
@@ -42,26 +59,12 @@ void save_tensors(const std::filesystem::path& file, const NamedTensors& tensors
 }
 
 void load_some_tensors(const std::filesystem::path& file, const NamedTensors& tensors) {
-  SafetensorsFile source(file);
-  const auto& entries = source.entries();
-  torch::NoGradGuard no_grad;
-  for (const auto& [name, tensor] : tensors) {
-    auto entry = entries.find(name);
-    if (entry == entries.end())
-      fail<DataError>("files", "{} lacks tensor '{}'", file.string(), name);
-    if (entry->second.dtype != dtype_name(tensor) || entry->second.shape != tensor.sizes().vec())
-      fail<DataError>("files", "{}: tensor '{}' is {} [{}]; expected {} [{}]", file.string(), name,
-                      entry->second.dtype, fmt::join(entry->second.shape, ", "), dtype_name(tensor),
-                      fmt::join(tensor.sizes().vec(), ", "));
-    torch::Tensor copy = torch::empty(tensor.sizes(), tensor.scalar_type());
-    std::memcpy(copy.data_ptr(), entry->second.data.data(), entry->second.data.size());
-    tensor.detach().copy_(copy);
-  }
+  load_from(SafetensorsFile(file), file, tensors);
 }
 
 void load_tensors(const std::filesystem::path& file, const NamedTensors& tensors) {
-  load_some_tensors(file, tensors);
   const SafetensorsFile source(file);
+  load_from(source, file, tensors);
   if (source.entries().size() == tensors.size()) return;
   std::map<std::string, bool> known;
   for (const auto& item : tensors) known[item.first] = true;

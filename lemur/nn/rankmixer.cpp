@@ -7,11 +7,43 @@
 #include "lemur/kernels/rankmixer_block.h"
 
 namespace lemur {
+namespace {
+
+constexpr const char* kWhere = "rankmixer";
+
+}  // namespace
+
 torch::Tensor mix_tokens(const torch::Tensor& x) {
   const int64_t tokens = x.size(0), samples = x.size(1), width = x.size(2);
   return x.reshape({tokens, samples, tokens, width / tokens})
       .permute({2, 1, 0, 3})
       .reshape({tokens, samples, width});
+}
+
+void check_sizes(const char* where, const RankMixerOptions& options) {
+  if (options.input < 1 || options.tokens < 1 || options.width < 1 || options.layers < 1 ||
+      options.ffn_factor < 1)
+    fail<InvalidArgument>(
+        where, "input {}, tokens {}, width {}, layers {}, ffn_factor {}: each must be positive",
+        options.input, options.tokens, options.width, options.layers, options.ffn_factor);
+  if (options.width % options.tokens != 0)
+    fail<InvalidArgument>(where, "{} tokens do not divide the width {}", options.tokens,
+                          options.width);
+}
+
+int64_t slice_width(const RankMixerOptions& options) {
+  return (options.input + options.tokens - 1) / options.tokens;
+}
+
+torch::Tensor feature_slices(const char* where, const RankMixerOptions& options,
+                             const torch::Tensor& features) {
+  if (features.dim() != 2 || features.size(1) != options.input)
+    fail<InvalidArgument>(where, "features have shape {}; expected [B, {}]",
+                          fmt::join(features.sizes(), " x "), options.input);
+  const int64_t slice = slice_width(options);
+  const torch::Tensor padded =
+      torch::constant_pad_nd(features, {0, options.tokens * slice - options.input});
+  return padded.view({-1, options.tokens, slice}).transpose(0, 1);
 }
 
 TokenLinearImpl::TokenLinearImpl(int64_t tokens, int64_t input, int64_t output) {
@@ -48,29 +80,16 @@ torch::Tensor RankMixerBlockImpl::forward(const torch::Tensor& x) {
 }
 
 RankMixerImpl::RankMixerImpl(const RankMixerOptions& options) : options_(options) {
-  if (options.input < 1 || options.tokens < 1 || options.width < 1 || options.layers < 1 ||
-      options.ffn_factor < 1)
-    fail<InvalidArgument>(
-        "rankmixer",
-        "input {}, tokens {}, width {}, layers {}, ffn_factor {}: each must be positive",
-        options.input, options.tokens, options.width, options.layers, options.ffn_factor);
-  if (options.width % options.tokens != 0)
-    fail<InvalidArgument>("rankmixer", "{} tokens do not divide the width {}", options.tokens,
-                          options.width);
-  slice_ = (options.input + options.tokens - 1) / options.tokens;
-  input_ = register_module("input", TokenLinear(options.tokens, slice_, options.width));
+  check_sizes(kWhere, options);
+  input_ =
+      register_module("input", TokenLinear(options.tokens, slice_width(options), options.width));
   for (int64_t l = 0; l < options.layers; ++l)
     blocks_.push_back(register_module("block_" + std::to_string(l), RankMixerBlock(options)));
 }
 
 torch::Tensor RankMixerImpl::forward(const torch::Tensor& features) {
-  if (features.dim() != 2 || features.size(1) != options_.input)
-    fail<InvalidArgument>("rankmixer", "features have shape {}; expected [B, {}]",
-                          fmt::join(features.sizes(), " x "), options_.input);
-  const torch::Tensor padded =
-      torch::constant_pad_nd(features, {0, options_.tokens * slice_ - options_.input});
-  const torch::Tensor slices = padded.view({-1, options_.tokens, slice_}).transpose(0, 1);
-  torch::Tensor x = torch::dropout(input_(slices), options_.dropout, is_training());
+  torch::Tensor x = torch::dropout(input_(feature_slices(kWhere, options_, features)),
+                                   options_.dropout, is_training());
   for (auto& block : blocks_) x = block(x);
   return x.mean(0);
 }

@@ -26,6 +26,18 @@ struct RankMixerOptions {
 /// `x` [T, B, D], T divides D; returns [T, B, D].
 torch::Tensor mix_tokens(const torch::Tensor& x);
 
+/// Throws InvalidArgument, which names `where`, where a size is not positive or T does not divide
+/// D.
+void check_sizes(const char* where, const RankMixerOptions& options);
+
+/// Returns the width of the T equal slices that features are cut into.
+int64_t slice_width(const RankMixerOptions& options);
+
+/// Cuts `features` [B, input] into slices [T, B, slice_width], the last ones padded with zeros.
+/// Throws InvalidArgument, which names `where`, where they have another shape.
+torch::Tensor feature_slices(const char* where, const RankMixerOptions& options,
+                             const torch::Tensor& features);
+
 /// Linear maps with weights of their own for each token.
 class TokenLinearImpl : public torch::nn::Module {
  public:
@@ -66,7 +78,6 @@ class RankMixerImpl : public torch::nn::Module {
 
  private:
   RankMixerOptions options_;
-  int64_t slice_;  // features of one token
   TokenLinear input_{nullptr};
   std::vector<RankMixerBlock> blocks_;
 };

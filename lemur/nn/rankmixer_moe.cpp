@@ -9,6 +9,8 @@
 namespace lemur {
 namespace {
 
+constexpr const char* kWhere = "rankmixer_moe";
+
 /// A router that opens every gate to 1 / E at first, more or less: the experts begin as their mean,
 /// and none begins closed for all samples.
 TokenLinear router(int64_t tokens, int64_t width, int64_t experts) {
@@ -92,29 +94,17 @@ torch::Tensor RankMixerMoeBlockImpl::forward(const torch::Tensor& x, Router rout
 
 RankMixerMoeImpl::RankMixerMoeImpl(const RankMixerMoeOptions& options) : options_(options.mixer) {
   const RankMixerOptions& o = options_;
-  if (o.input < 1 || o.tokens < 1 || o.width < 1 || o.layers < 1 || o.ffn_factor < 1 ||
-      options.experts < 1)
-    fail<InvalidArgument>("rankmixer_moe",
-                          "input {}, tokens {}, width {}, layers {}, ffn_factor {}, experts {}: "
-                          "each must be positive",
-                          o.input, o.tokens, o.width, o.layers, o.ffn_factor, options.experts);
-  if (o.width % o.tokens != 0)
-    fail<InvalidArgument>("rankmixer_moe", "{} tokens do not divide the width {}", o.tokens,
-                          o.width);
-  slice_ = (o.input + o.tokens - 1) / o.tokens;
-  input_ = register_module("input", TokenLinear(o.tokens, slice_, o.width));
+  check_sizes(kWhere, o);
+  if (options.experts < 1)
+    fail<InvalidArgument>(kWhere, "{} experts; there must be one at least", options.experts);
+  input_ = register_module("input", TokenLinear(o.tokens, slice_width(o), o.width));
   for (int64_t l = 0; l < o.layers; ++l)
     blocks_.push_back(register_module("block_" + std::to_string(l), RankMixerMoeBlock(options)));
 }
 
 torch::Tensor RankMixerMoeImpl::tokens_of(const torch::Tensor& features) {
-  if (features.dim() != 2 || features.size(1) != options_.input)
-    fail<InvalidArgument>("rankmixer_moe", "features have shape {}; expected [B, {}]",
-                          fmt::join(features.sizes(), " x "), options_.input);
-  const torch::Tensor padded =
-      torch::constant_pad_nd(features, {0, options_.tokens * slice_ - options_.input});
-  const torch::Tensor slices = padded.view({-1, options_.tokens, slice_}).transpose(0, 1);
-  return torch::dropout(input_(slices), options_.dropout, is_training());
+  return torch::dropout(input_(feature_slices(kWhere, options_, features)), options_.dropout,
+                        is_training());
 }
 
 torch::Tensor RankMixerMoeImpl::mix(torch::Tensor x, Router router, torch::Tensor& activity) {

@@ -87,7 +87,6 @@ class RankMixerMoeImpl : public torch::nn::Module {
   torch::Tensor mix(torch::Tensor x, Router router, torch::Tensor& activity);
 
   RankMixerOptions options_;
-  int64_t slice_;  // features of one token
   TokenLinear input_{nullptr};
   std::vector<RankMixerMoeBlock> blocks_;
 };

@@ -8,9 +8,12 @@
 #include <utility>
 #include <vector>
 
+#include "lemur/base/huge_pages.h"
+
 namespace lemur {
 
-/// Rows of `width` numbers in chunks of 1024 rows. Pointers to rows stay valid while the array
+/// Rows of `width` numbers in chunks of 1024 rows; behind the first 2 MB, in slabs of chunks on
+/// huge pages. Pointers to rows stay valid while the array
 /// lives. Not thread-safe, except that const members may run concurrently.
 template <typename T>
 class ChunkedRows {
@@ -27,22 +30,20 @@ class ChunkedRows {
 
   /// Memory held.
   int64_t size_bytes() const {
-    return static_cast<int64_t>(chunks_.size() * kChunkRows * width_ * sizeof(T) +
-                                chunks_.capacity() * sizeof(chunks_[0]));
+    return static_cast<int64_t>(slab_bytes_ + chunks_.capacity() * sizeof(chunks_[0]));
   }
 
   /// Lengthens the array to `size` rows; the new ones hold anything. Requires: size >= size().
   void grow(int64_t size) {
     size_ = static_cast<uint64_t>(size);
-    while (chunks_.size() * kChunkRows < size_)
-      chunks_.push_back(std::make_unique_for_overwrite<T[]>(kChunkRows * width_));
+    while (chunks_.size() * kChunkRows < size_) add_slab();
   }
 
   /// Requires: 0 <= row < size().
   T* row(int64_t row) { return const_cast<T*>(std::as_const(*this).row(row)); }
   const T* row(int64_t row) const {
     auto index = static_cast<uint64_t>(row);
-    return chunks_[index / kChunkRows].get() + index % kChunkRows * width_;
+    return chunks_[index / kChunkRows] + index % kChunkRows * width_;
   }
 
   /// The first number of a row: the row itself where width is 1.
@@ -53,7 +54,7 @@ class ChunkedRows {
   template <typename Visit>
   void for_each_piece(Visit&& visit) const {
     for (uint64_t start = 0; start < size_; start += kChunkRows)
-      visit(std::span<const T>(chunks_[start / kChunkRows].get(),
+      visit(std::span<const T>(chunks_[start / kChunkRows],
                                std::min(kChunkRows, size_ - start) * width_));
   }
 
@@ -66,8 +67,19 @@ class ChunkedRows {
   }
 
  private:
-  uint64_t width_, size_ = 0;
-  std::vector<std::unique_ptr<T[]>> chunks_;
+  /// Small arrays grow by a chunk; large ones by as many as fill a huge page.
+  void add_slab() {
+    const uint64_t chunk = kChunkRows * width_, bytes = chunk * sizeof(T);
+    const uint64_t chunks =
+        chunks_.size() * bytes < kHugePage ? 1 : (kHugePage + bytes - 1) / bytes;
+    slabs_.emplace_back(static_cast<T*>(allocate_pages(chunks * bytes)));
+    slab_bytes_ += chunks * bytes;
+    for (uint64_t i = 0; i < chunks; ++i) chunks_.push_back(slabs_.back().get() + i * chunk);
+  }
+
+  uint64_t width_, size_ = 0, slab_bytes_ = 0;
+  std::vector<PagedArray<T>> slabs_;
+  std::vector<T*> chunks_;
 };
 
 }  // namespace lemur

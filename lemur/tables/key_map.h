@@ -4,8 +4,11 @@
 #include <tsl/robin_map.h>
 
 #include <cstdint>
+#include <functional>
+#include <utility>
 
 #include "lemur/base/hash.h"
+#include "lemur/base/huge_pages.h"
 
 namespace lemur {
 
@@ -15,7 +18,8 @@ struct KeyHash {
 };
 
 template <typename Value>
-using KeyMap = tsl::robin_map<uint64_t, Value, KeyHash>;
+using KeyMap = tsl::robin_map<uint64_t, Value, KeyHash, std::equal_to<>,
+                              HugePageAllocator<std::pair<uint64_t, Value>>>;
 
 /// Returns the memory of a map's buckets, each a pair and its distance from the ideal place.
 template <typename Value>
