@@ -9,7 +9,9 @@ if(LEMUR_WITH_CUDA)
   target_compile_options(lemur_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-error>)
 endif()
 if(LEMUR_SANITIZE)
-  target_compile_options(lemur_flags INTERFACE -fsanitize=${LEMUR_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  # GCC takes instrumented code of LibTorch's headers for a use of unset values.
+  target_compile_options(lemur_flags INTERFACE -fsanitize=${LEMUR_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer
+                         $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
   target_link_options(lemur_flags INTERFACE -fsanitize=${LEMUR_SANITIZE})
   target_compile_definitions(lemur_flags INTERFACE LEMUR_SANITIZE)
 endif()

@@ -89,14 +89,21 @@ nlohmann::json open_folder(const fs::path& path, bool verify) {
       if (size != expected)
         fail<DataError>("files", "{} has {} bytes; its manifest says {}", (path / name).string(),
                         size, expected);
-      if (verify && checksum(path / name) != entry.at("xxh3").get<std::string>())
-        fail<DataError>("files", "{} is damaged: its checksum differs from the manifest's",
-                        (path / name).string());
+      if (verify) verify_file(path, manifest, name);
     }
   } catch (const nlohmann::json::exception& error) {
     fail<DataError>("files", "{} is damaged: {}", (path / kManifest).string(), error.what());
   }
   return manifest;
+}
+
+void verify_file(const fs::path& path, const nlohmann::json& manifest, const std::string& name) {
+  const nlohmann::json& files = manifest.at("files");
+  if (!files.contains(name))
+    fail<DataError>("files", "{} does not name {}", (path / kManifest).string(), name);
+  if (checksum(path / name) != files[name].at("xxh3").get<std::string>())
+    fail<DataError>("files", "{} is damaged: its checksum differs from the manifest's",
+                    (path / name).string());
 }
 
 MappedFile::MappedFile(const fs::path& path) : name_(path.string()) {

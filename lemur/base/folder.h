@@ -40,6 +40,11 @@ class FolderWriter {
 /// `verify` the checksums too. Throws DataError naming the file otherwise.
 nlohmann::json open_folder(const std::filesystem::path& path, bool verify = false);
 
+/// Checks the checksum of one file of a folder whose manifest `open_folder` returned. Throws
+/// DataError naming the file where it differs or the manifest lacks it.
+void verify_file(const std::filesystem::path& path, const nlohmann::json& manifest,
+                 const std::string& name);
+
 /// Read-only memory map of a whole file. Movable; the bytes live as long as the object.
 class MappedFile {
  public:

@@ -135,9 +135,14 @@ TEST_F(FolderTest, FindsAChangedByteOnlyWhenItVerifies) {
   publish("hello", "you");
   std::ofstream(folder() / "a") << "hellO";
   EXPECT_NO_THROW(open_folder(folder()));
-  EXPECT_EQ(message_of<DataError>([&] { open_folder(folder(), /*verify=*/true); }),
-            fmt::format("[files] {} is damaged: its checksum differs from the manifest's",
-                        (folder() / "a").string()));
+  const std::string damaged = fmt::format(
+      "[files] {} is damaged: its checksum differs from the manifest's", (folder() / "a").string());
+  EXPECT_EQ(message_of<DataError>([&] { open_folder(folder(), /*verify=*/true); }), damaged);
+  const nlohmann::json manifest = open_folder(folder());
+  EXPECT_NO_THROW(verify_file(folder(), manifest, "b"));
+  EXPECT_EQ(message_of<DataError>([&] { verify_file(folder(), manifest, "a"); }), damaged);
+  EXPECT_EQ(message_of<DataError>([&] { verify_file(folder(), manifest, "c"); }),
+            fmt::format("[files] {} does not name c", (folder() / "manifest.json").string()));
 }
 
 TEST_F(FolderTest, MapsFilesOfAnySize) {

@@ -5,7 +5,6 @@
 #include <thread>
 
 #include "lemur/base/error.h"
-#include "lemur/base/folder.h"
 #include "lemur/base/progress.h"
 #include "lemur/cli/commands.h"
 #include "lemur/data/run_folder.h"
@@ -74,12 +73,10 @@ void run_evaluate(const Arguments& arguments) {
   std::vector<std::string> skipped;
   auto checkpoint = folder.choose(arguments.checkpoint, &skipped);
   for (const std::string& line : skipped) fmt::print(stderr, "skipped: {}\n", line);
-  open_folder(checkpoint, /*verify=*/true);
   at::set_num_threads(options.train.threads > 0
                           ? static_cast<int>(options.train.threads)
                           : static_cast<int>(std::thread::hardware_concurrency()));
-  ModelState state(options, folder.schema(), folder.special_tokens());
-  state.load(checkpoint);
+  ModelState state = load_model(folder, checkpoint);
   const std::string device = arguments.device.empty() ? options.train.device : arguments.device;
   if (arguments.int8 && device != "cpu")
     fail<InvalidArgument>("evaluate", "--int8 is for the cpu; the device is '{}'", device);

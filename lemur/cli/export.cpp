@@ -33,21 +33,17 @@ nlohmann::json run_bank(const SampleStore& store, const ModelState& state,
 
 void run_export(const Arguments& arguments) {
   RunFolder run(arguments.run);
-  Options options = run.options();
-  StoreSchema schema = run.schema();
   std::optional<SampleStore> store;
   if (!arguments.store.empty()) {
     store.emplace(arguments.store);
-    check_compatible(schema, store->schema());
+    check_compatible(run.schema(), store->schema());
   }
   if (std::filesystem::exists(arguments.out))
     fail<InvalidArgument>("export", "{} exists already; name another folder", arguments.out);
   std::vector<std::string> skipped;
   auto checkpoint = run.choose(arguments.checkpoint, &skipped);
   for (const std::string& line : skipped) fmt::print(stderr, "skipped: {}\n", line);
-  open_folder(checkpoint, /*verify=*/true);
-  ModelState state(options, schema, run.special_tokens());
-  state.load(checkpoint);
+  ModelState state = load_model(run, checkpoint);
 
   FolderWriter folder(arguments.out);
   nlohmann::json manifest = {

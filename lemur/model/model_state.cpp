@@ -3,8 +3,10 @@
 #include <torch/torch.h>
 
 #include "lemur/base/error.h"
+#include "lemur/data/run_folder.h"
 #include "lemur/kernels/device.h"
 #include "lemur/model/tensor_file.h"
+#include "lemur/nn/initialized_layers.h"
 #include "lemur/nn/int8_layers.h"
 
 namespace lemur {
@@ -63,9 +65,18 @@ void ModelState::save(const FolderWriter& folder) const {
 }
 
 void ModelState::load(const std::filesystem::path& checkpoint) {
+  // The other files hold checksums of their own.
+  verify_file(checkpoint, open_folder(checkpoint), kDenseFile);
   load_tensors(checkpoint / kDenseFile, named_tensors(*model));
   tables.load(checkpoint);
   if (bank) bank->load(checkpoint / kBankFile);
+}
+
+ModelState load_model(const RunFolder& run, const std::filesystem::path& checkpoint) {
+  const NoInitialValues loaded_below;
+  ModelState state(run.options(), run.schema(), run.special_tokens());
+  state.load(checkpoint);
+  return state;
 }
 
 void check_compatible(const StoreSchema& run, const StoreSchema& store) {

@@ -14,6 +14,8 @@
 
 namespace lemur {
 
+class RunFolder;
+
 /// Owns the model of one run. Not thread-safe.
 struct ModelState {
   /// Builds a fresh model; its initial weights depend on options.train.seed only.
@@ -43,10 +45,14 @@ struct ModelState {
   /// Writes dense.safetensors (named as named_parameters()), table_<i>.rows and bank.rows.
   void save(const FolderWriter& folder) const;
 
-  /// Loads the same files. Throws DataError naming the tensor that is missing, unknown or of
-  /// another shape.
+  /// Loads the same files, by their checksums. Throws DataError naming the file that is missing or
+  /// damaged, or the tensor that is missing, unknown or of another shape.
   void load(const std::filesystem::path& checkpoint);
 };
+
+/// Returns the model of a run as `checkpoint`, one of its folders, has it. Throws DataError as
+/// ModelState::load.
+ModelState load_model(const RunFolder& run, const std::filesystem::path& checkpoint);
 
 /// Throws DataError when a model of schema `run` cannot read a store of schema `store`, naming the
 /// first difference. Counts of rows may differ.

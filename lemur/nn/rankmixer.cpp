@@ -49,7 +49,7 @@ torch::Tensor feature_slices(const char* where, const RankMixerOptions& options,
 TokenLinearImpl::TokenLinearImpl(int64_t tokens, int64_t input, int64_t output) {
   weight = register_parameter("weight", torch::empty({tokens, output, input}));
   bias = register_parameter("bias", torch::zeros({tokens, output}));
-  for (int64_t t = 0; t < tokens; ++t) torch::nn::init::xavier_uniform_(weight[t]);
+  for (int64_t t = 0; t < tokens; ++t) draw_xavier(weight[t]);
 }
 
 torch::Tensor TokenLinearImpl::forward(const torch::Tensor& x) {

@@ -11,14 +11,13 @@ namespace lemur {
 std::shared_ptr<Snapshot> load_snapshot(const RunFolder& run,
                                         const std::filesystem::path& checkpoint,
                                         const SnapshotOptions& options) {
-  const auto manifest = open_folder(checkpoint, /*verify=*/true);
+  const auto manifest = open_folder(checkpoint);
   auto snapshot = std::make_shared<Snapshot>(
       Snapshot{.version = checkpoint.filename().string(),
                .step = manifest.value("step", int64_t{0}),
-               .state = ModelState(run.options(), run.schema(), run.special_tokens()),
+               .state = load_model(run, checkpoint),
                .queries = VectorCache(options.cached_queries),
                .documents = VectorCache(options.cached_documents)});
-  snapshot->state.load(checkpoint);
   snapshot->state.model->eval();
   snapshot->size_bytes = snapshot->state.tables.size_bytes();
   for (torch::Tensor& parameter : snapshot->state.model->parameters()) {
