@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <fstream>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <numeric>
 #include <random>
 
@@ -390,6 +391,9 @@ TEST(Training, AlignsFeedsByTheUsersLastDocuments) {
   EXPECT_GT(metrics.alignment, 0);
   auto parameters = bench.state.model->named_parameters();
   EXPECT_GT(parameters["feed_anchor.weight"].grad().abs().max().item<double>(), 0);
+  const Evaluation evaluation = Evaluator(store, bench.state, 100).run("valid");
+  ASSERT_TRUE(evaluation.alignment);
+  EXPECT_GT(*evaluation.alignment, 0);
   options.model.feed_history = "none such";
   expect_error<InvalidArgument>([&] { Bench(options, store); }, "names 'none such'");
   options.model.alignment_weight = 0;
@@ -442,6 +446,39 @@ TEST(Training, ASecondStageRanksOnFrozenVectorsOfTheFirst) {
   EXPECT_EQ(read_file(RunFolder(folder.path() / "first").choose("best", nullptr) / "bank.rows"),
             read_file(RunFolder(folder.path() / "second").choose("best", nullptr) / "bank.rows"))
       << "written once";
+}
+
+TEST(Training, EndsPretrainingWhereAlignmentNoLongerFalls) {
+  SampleStore store(shared_world().folder.path() / "store");
+  Options options = shared_world().options;
+  options.bank = {.fresh_evaluation = true};
+  options.model.task_weights = {0};
+  options.model.alignment_weight = 1;
+  options.train.metric = "alignment";
+  options.train.learning_rate = 0.01;  // over the hill within a few steps
+  options.train.epochs = 20;
+  options.train.evaluate_every = 4;
+  options.train.patience = 2;
+  TemporaryFolder folder;
+  const TrainingResult result =
+      train(options, store, {.run = folder.path() / "run", .show_progress = false});
+  std::map<int64_t, double> losses;  // by step
+  std::ifstream lines(folder.path() / "run/metrics.jsonl");
+  for (std::string line; std::getline(lines, line);) {
+    const auto json = nlohmann::json::parse(line);
+    if (json.contains("valid/alignment")) losses[json["step"]] = json["valid/alignment"];
+  }
+  const auto best = std::ranges::min_element(losses, {}, &std::pair<const int64_t, double>::second);
+  EXPECT_LT(best->second, losses.begin()->second) << "it is learned";
+  EXPECT_EQ(result.best_step, best->first);
+  EXPECT_DOUBLE_EQ(result.best_metric.value(), best->second);
+  EXPECT_EQ(result.steps, best->first + 8) << "two evaluations without gain end it";
+
+  options.model.alignment_weight = 0;
+  options.model.task_weights = {};
+  expect_error<InvalidArgument>(
+      [&] { train(options, store, {.run = folder.path() / "other", .show_progress = false}); },
+      "needs model.alignment_weight above 0");
 }
 
 TEST(Training, NamesWhatARunToStartFromLacks) {

@@ -460,9 +460,9 @@ struct TrainOptions {
     v("evaluate_batch_size", evaluate_batch_size, "Impressions per batch of an evaluation.",
       Range{1, 1 << 20});
     v("metric", metric,
-      "Metric on 'valid' that decides which checkpoint is the best; none: nothing is evaluated, "
-      "and the last one counts.",
-      OneOf{{"auc", "qauc", "uauc", "log_loss", "none"}});
+      "Metric on 'valid' that decides which checkpoint is the best; alignment: the SQDC loss; "
+      "none: nothing is evaluated, and the last one counts.",
+      OneOf{{"auc", "qauc", "uauc", "log_loss", "alignment", "none"}});
     v("patience", patience, "Evaluations without improvement after which training stops; 0: never.",
       Range{0, 1e6});
     v("checkpoint_every", checkpoint_every,

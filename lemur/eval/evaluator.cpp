@@ -13,6 +13,25 @@ namespace {
 
 constexpr int64_t kMsPerHour = 3'600'000, kMsPerDay = 24 * kMsPerHour;
 
+/// Mean SQDC over the anchors of batches.
+class AlignmentMean {
+ public:
+  void add(RankingModel& model, const RankingOutput& output, const Batch& batch) {
+    const RankingTargets targets = make_targets(batch, output.logits.size(1));
+    const torch::Tensor anchors = (targets.labels.select(1, 0) > 0.5) & output.anchor_mask.cpu();
+    const auto count = static_cast<double>(anchors.sum().item<int64_t>());
+    if (count == 0) return;
+    sum_ += count * model->losses(output, targets).alignment.item<double>();
+    count_ += count;
+  }
+  std::optional<double> value() const {
+    return count_ > 0 ? std::optional(sum_ / count_) : std::nullopt;
+  }
+
+ private:
+  double sum_ = 0, count_ = 0;
+};
+
 /// Returns the index of the first bound that `value` does not exceed, the number of bounds where it
 /// exceeds all.
 uint16_t bucket(int64_t value, std::span<const int64_t> bounds) {
@@ -46,6 +65,8 @@ Evaluation Evaluator::run(const std::string& split_name,
   torch::NoGradGuard no_grad;
   bool was_training = state_.model->is_training();
   state_.model->eval();
+  state_.model->keep_anchors(state_.model->has_alignment());
+  AlignmentMean alignment;
   ContentCache cache(store_, state_);
   InputBuilder builder(store_, state_.model, state_.tables);
   BatchLoader loader(store_, {.split = split_name, .batch_size = batch_size_});
@@ -61,7 +82,9 @@ Evaluation Evaluator::run(const std::string& split_name,
     if (state_.model->has_queries())
       input.queries = state_.model->encode_queries(pack_queries(
           store_, batch->queries, state_.options.model.query_max_tokens, state_.special));
-    torch::Tensor scores = state_.model(input).logits.select(1, 0).sigmoid().cpu().contiguous();
+    const RankingOutput output = state_.model(input);
+    if (state_.model->has_alignment()) alignment.add(state_.model, output, *batch);
+    torch::Tensor scores = output.logits.select(1, 0).sigmoid().cpu().contiguous();
     evaluation.scores.insert(evaluation.scores.end(), scores.data_ptr<float>(),
                              scores.data_ptr<float>() + scores.numel());
     if (evaluation.cold_rows)
@@ -70,6 +93,8 @@ Evaluation Evaluator::run(const std::string& split_name,
     if (progress) progress(static_cast<int64_t>(evaluation.scores.size()), rows);
   }
   evaluation.encoded_documents = cache.num_encoded();
+  evaluation.alignment = alignment.value();
+  state_.model->keep_anchors(false);
   state_.model->train(was_training);
   std::vector<float> labels;
   std::vector<uint64_t> users;

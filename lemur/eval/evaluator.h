@@ -23,6 +23,8 @@ struct Evaluation {
                                   ///< lacked, or all with bank.fresh_evaluation
   std::optional<int64_t> cold_rows;  ///< impressions whose document the bank lacks; nothing without
                                      ///< a bank
+  std::optional<double> alignment;   ///< SQDC, mean over the anchors, negatives within batches of
+                                     ///< the evaluation; nothing where the model has no such loss
   Metrics metrics;
 };
 

@@ -229,8 +229,7 @@ RankingModelImpl::RankingModelImpl(const ModelOptions& options, bool has_bank,
                             options.content_id_weight);
     content_id_ = register_module("content_id", Linear(id_width, r));
   }
-  if (!trains_ranker(options) &&
-      (!has_content_ || options.alignment_weight == 0 || !(has_queries_ || feed_history_)))
+  if (!trains_ranker(options) && !has_alignment())
     fail<InvalidArgument>("model",
                           "model.task_weights are 0 and there is no contrastive loss to train");
 }
@@ -379,7 +378,7 @@ RankerInput RankingModelImpl::collect(const RankingInput& input, RankingOutput& 
     output.anchor_mask = input.query_of >= 0;
     content.push_back(options_.stop_gradient ? output.anchors.detach() : output.anchors);
   }
-  if (feed_history_ && is_training()) {
+  if (feed_history_ && makes_anchors()) {
     RecentMean recent = recent_mean(input.history_content, input.content_histories[*feed_history_],
                                     options_.feed_documents);
     output.anchors = feed_anchor_(recent.mean);

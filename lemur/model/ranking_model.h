@@ -98,7 +98,7 @@ class RankingModelImpl : public torch::nn::Module {
   bool has_content() const { return has_content_; }
   bool has_queries() const { return has_queries_; }
   bool reads_content_histories() const {
-    return content_history_ || similarity_ || (feed_history_ && is_training());
+    return content_history_ || similarity_ || (feed_history_ && makes_anchors());
   }
   bool reads_id_histories() const { return id_history_; }
   int64_t representation_width() const { return options_.representation_width; }
@@ -114,6 +114,14 @@ class RankingModelImpl : public torch::nn::Module {
   /// While `frozen`, the pretrained encoders run without a graph up to their projection; without
   /// pretrained ones, the encoders run without a graph as a whole.
   void freeze_encoders(bool frozen);
+
+  /// Whether there is an SQDC loss: content, and queries or a history that takes their place.
+  bool has_alignment() const {
+    return options_.alignment_weight > 0 && has_content_ && (has_queries_ || feed_history_);
+  }
+
+  /// While `on`, SQDC's anchors are made outside of training too.
+  void keep_anchors(bool on) { keeps_anchors_ = on; }
 
   /// The device of all parameters: what the model is given it moves there, what it returns lies
   /// there.
@@ -145,6 +153,7 @@ class RankingModelImpl : public torch::nn::Module {
                        const LossShares& shares = {}) const;
 
  private:
+  bool makes_anchors() const { return keeps_anchors_ || is_training(); }
   torch::Tensor drop_embeddings(const torch::Tensor& value);
   torch::Tensor similarity(const torch::Tensor& targets, const torch::Tensor& documents,
                            const RaggedHistory& history) const;
@@ -156,7 +165,7 @@ class RankingModelImpl : public torch::nn::Module {
 
   ModelOptions options_;
   StoreSchema schema_;
-  bool bfloat16_ = false, frozen_ = false;
+  bool bfloat16_ = false, frozen_ = false, keeps_anchors_ = false;
   std::unique_ptr<EncoderGraphs> graphs_;  // of the document encoder; null: not recorded
   bool has_content_, has_queries_, content_history_, id_history_, similarity_;
   std::vector<size_t> feature_order_;   // user, document, then context and cross

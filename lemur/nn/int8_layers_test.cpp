@@ -5,6 +5,7 @@
 
 #include "lemur/nn/mlp.h"
 #include "lemur/nn/rankmixer.h"
+#include "lemur/nn/rankmixer_moe.h"
 
 namespace lemur {
 namespace {
@@ -22,7 +23,11 @@ TEST(Int8Layers, ChangeAResultByALittle) {
   torch::manual_seed(1);
   RankMixer mixer(RankMixerOptions{.input = 100, .tokens = 4, .width = 32});
   Mlp mlp(MlpOptions{.input = 100, .widths = {64, 32}});
+  RankMixerMoe experts(
+      RankMixerMoeOptions{.mixer = {.input = 100, .tokens = 4, .width = 32}, .experts = 3});
+  experts->eval();
   for (double change : {relative_change(mixer, torch::randn({50, 100})),
+                        relative_change(experts, torch::randn({300, 100})),
                         relative_change(mlp, torch::randn({50, 100}))}) {
     EXPECT_GT(change, 0);
     EXPECT_LT(change, 0.03);

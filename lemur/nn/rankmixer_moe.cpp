@@ -1,6 +1,9 @@
 #include "lemur/nn/rankmixer_moe.h"
 
+#include <ATen/Parallel.h>
 #include <torch/torch.h>
+
+#include <algorithm>
 
 #include "lemur/base/error.h"
 #include "lemur/kernels/gelu.h"
@@ -18,6 +21,20 @@ TokenLinear router(int64_t tokens, int64_t width, int64_t experts) {
   torch::nn::init::normal_(layer->weight, 0, 0.02);
   torch::nn::init::constant_(layer->bias, 1 / static_cast<double>(experts));
   return layer;
+}
+
+/// Maps rows x [n, input] by one expert's weights in 8 bits.
+torch::Tensor map_rows(const TokenLinear& layer, int64_t expert, const torch::Tensor& x) {
+  const int64_t output = layer->weight.size(1), rows = x.size(0);
+  constexpr int64_t kMost = Int8Weights::kMostRows;
+  torch::Tensor y = torch::empty({rows, output});
+  at::parallel_for(0, (rows + kMost - 1) / kMost, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t first = begin * kMost; first < std::min(end * kMost, rows); first += kMost)
+      layer->int8->product_rows(
+          expert, std::min(kMost, rows - first), x.data_ptr<float>() + first * x.size(1),
+          layer->bias.data_ptr<float>() + expert * output, y.data_ptr<float>() + first * output);
+  });
+  return y;
 }
 
 }  // namespace
@@ -58,6 +75,11 @@ torch::Tensor TokenExpertsImpl::run_open(const torch::Tensor& x, const torch::Te
   const auto input_weights = ffn_input_->weight.unbind(0),
              input_biases = ffn_input_->bias.unbind(0);
   const auto weights = ffn_output_->weight.unbind(0), biases = ffn_output_->bias.unbind(0);
+  const auto map = [](const TokenLinear& layer, size_t expert, const torch::Tensor& weight,
+                      const torch::Tensor& bias, const torch::Tensor& rows) {
+    return layer->int8 ? map_rows(layer, static_cast<int64_t>(expert), rows)
+                       : product(rows, weight.t(), bias);
+  };
   std::vector<torch::Tensor> outputs;
   for (size_t t = 0; t < inputs.size(); ++t) {
     torch::Tensor sum = torch::zeros_like(inputs[t]);
@@ -66,10 +88,12 @@ torch::Tensor TokenExpertsImpl::run_open(const torch::Tensor& x, const torch::Te
       const torch::Tensor open = (of_expert[e] > 0).nonzero().flatten();
       if (open.numel() == 0) continue;
       const size_t expert = t * of_expert.size() + e;
-      torch::Tensor hidden = pointwise_gelu(product(
-          inputs[t].index_select(0, open), input_weights[expert].t(), input_biases[expert]));
+      torch::Tensor hidden =
+          pointwise_gelu(map(ffn_input_, expert, input_weights[expert], input_biases[expert],
+                             inputs[t].index_select(0, open)));
       hidden = torch::dropout(hidden, dropout_, is_training());
-      const torch::Tensor output = product(hidden, weights[expert].t(), biases[expert]);
+      const torch::Tensor output =
+          map(ffn_output_, expert, weights[expert], biases[expert], hidden);
       sum = sum.index_add(
           0, open, (output * of_expert[e].index_select(0, open).unsqueeze(1)).to(sum.dtype()));
     }
@@ -96,7 +120,7 @@ RankMixerMoeImpl::RankMixerMoeImpl(const RankMixerMoeOptions& options) : options
   const RankMixerOptions& o = options_;
   check_sizes(kWhere, o);
   if (options.experts < 1)
-    fail<InvalidArgument>(kWhere, "{} experts; there must be one at least", options.experts);
+    fail<InvalidArgument>(kWhere, "experts {}; there must be one at least", options.experts);
   input_ = register_module("input", TokenLinear(o.tokens, slice_width(o), o.width));
   for (int64_t l = 0; l < o.layers; ++l)
     blocks_.push_back(register_module("block_" + std::to_string(l), RankMixerMoeBlock(options)));

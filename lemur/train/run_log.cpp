@@ -133,6 +133,7 @@ void RunLog::write_evaluation(int64_t step, const Evaluation& evaluation,
   nlohmann::ordered_json all = evaluation.metrics.to_json();
   for (const auto& [name, value] : all.items())
     if (value.is_number()) values["valid/" + name] = value;
+  if (evaluation.alignment) values["valid/alignment"] = *evaluation.alignment;
   values["valid/encoded_documents"] = evaluation.encoded_documents;
   if (evaluation.cold_rows) values["valid/cold_rows"] = *evaluation.cold_rows;
   for (const auto& [bucket, slice] : document_seen.items())

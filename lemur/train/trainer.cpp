@@ -29,14 +29,18 @@ namespace {
 
 constexpr int64_t kExpireEvery = 1000;  // steps
 
-/// Value of the metric that the configuration names, higher is better; nothing where it is
-/// undefined.
-std::optional<double> metric_value(const Metrics& metrics, const std::string& name) {
+/// Value of the metric that the configuration names; nothing where it is undefined.
+std::optional<double> metric_of(const Evaluation& evaluation, const std::string& name) {
+  const Metrics& metrics = evaluation.metrics;
   if (name == "auc") return metrics.auc;
   if (name == "qauc") return metrics.qauc;
   if (name == "uauc") return metrics.uauc;
-  if (!metrics.log_loss) return std::nullopt;
-  return -*metrics.log_loss;
+  return name == "log_loss" ? metrics.log_loss : evaluation.alignment;
+}
+
+/// 1 where the metric is the better the higher it is, -1 for a loss.
+double direction_of(const std::string& name) {
+  return name == "log_loss" || name == "alignment" ? -1 : 1;
 }
 
 /// Seconds of a 512 x 512 x 512 product tell a real BLAS (milliseconds) from the reference one
@@ -166,6 +170,11 @@ torch::nn::Module& Trainer::start() {
     start_from_run(how_.base / options_.train.start_from, model_);
     report(fmt::format("encoders and bank start as those of {}", options_.train.start_from));
   }
+  if (options_.train.metric == "alignment" && !model_.model->has_alignment())
+    fail<InvalidArgument>(
+        "train",
+        "train.metric = 'alignment' needs model.alignment_weight above 0, content, "
+        "and queries or a history");
   model_.move_to(options_.train.device);
   if (!folder_.exists()) folder_.create(options_, store_);
   return *model_.model;
@@ -217,10 +226,11 @@ void Trainer::evaluate(RunLog& log) {
   optimizer_.swap_average();
   log.write_evaluation(state_.step, evaluation,
                        evaluator_.document_seen("valid", evaluation)["document_seen"]);
-  auto value = metric_value(evaluation.metrics, options_.train.metric);
-  bool gained = value && (!state_.best || *value > *state_.best);
+  const double direction = direction_of(options_.train.metric);
+  const auto metric = metric_of(evaluation, options_.train.metric);
+  const bool gained = metric && (!state_.best || direction * *metric > *state_.best);
   if (gained) {
-    state_.best = value;
+    state_.best = direction * *metric;
     state_.best_step = state_.step;
     state_.evaluations_without_gain = 0;
   } else {
@@ -229,10 +239,12 @@ void Trainer::evaluate(RunLog& log) {
   auto text = [](const std::optional<double>& metric) {
     return metric ? fmt::format("{:.5f}", *metric) : std::string("undefined");
   };
-  log.note(fmt::format("step {}: valid auc {} qauc {} uauc {} log loss {}{}", state_.step,
-                       text(evaluation.metrics.auc), text(evaluation.metrics.qauc),
-                       text(evaluation.metrics.uauc), text(evaluation.metrics.log_loss),
-                       gained ? " (best)" : ""));
+  log.note(fmt::format(
+      "step {}: valid auc {} qauc {} uauc {} log loss {}{}{}", state_.step,
+      text(evaluation.metrics.auc), text(evaluation.metrics.qauc), text(evaluation.metrics.uauc),
+      text(evaluation.metrics.log_loss),
+      evaluation.alignment ? fmt::format(" alignment {:.5f}", *evaluation.alignment) : "",
+      gained ? " (best)" : ""));
 }
 
 TrainingResult Trainer::run() {
@@ -289,7 +301,7 @@ TrainingResult Trainer::run() {
   if (state_.finished && options_.bank.fill && model_.bank) fill_bank();
   if (state_.best) {
     result.best_step = state_.best_step;
-    result.best_metric = train.metric == "log_loss" ? -*state_.best : *state_.best;
+    result.best_metric = direction_of(train.metric) * *state_.best;
   }
   return result;
 }
