@@ -34,6 +34,6 @@ if [ "$which" != asan ]; then
     OMP_NUM_THREADS=1 "build-tsan/$test" --gtest_brief=1 --gtest_filter="$threaded"
   done
   python3 -B tests/hostile_http.py --server build-tsan/serve_fake
-  OMP_NUM_THREADS=1 python3 -B tests/serve_under_load.py --server build-tsan/lemur-serve
+  python3 -B tests/serve_under_load.py --server build-tsan/lemur-serve --threads 1
 fi
 echo "sanitizers: clean"

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Clients rank, embed, look things up, send feedback and mistakes while checkpoints are swapped; every answer is what it should be.
 
-  tests/serve_under_load.py [--lemur build/lemur] [--server build/lemur-serve] [--seconds 10] [--clients 6]
+  tests/serve_under_load.py [--lemur build/lemur] [--server build/lemur-serve] [--seconds 10] [--clients 6] [--threads 0]
 
 --lemur makes world, store and run, --server is what is tested: with a sanitizer, a fault ends it with another exit code than 0.
+ThreadSanitizer does not see how OpenMP's threads wait for each other: with it, --threads 1.
 """
 import argparse
 import http.client
@@ -96,12 +97,13 @@ def main():
     parser.add_argument("--server", default=ROOT / "build/lemur-serve")
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--clients", type=int, default=6)
+    parser.add_argument("--threads", type=int, default=0)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="lemur-load-") as folder:
         work = Path(folder)
         make_run(args.lemur, work)
         stop = threading.Event()
-        with Server(args.server, work / "run", work / "store", "--access-log", work / "access.jsonl", "--checkpoint", "newest", "--poll-seconds", 0.1) as server:
+        with Server(args.server, work / "run", work / "store", "--access-log", work / "access.jsonl", "--checkpoint", "newest", "--poll-seconds", 0.1, "--threads", args.threads) as server:
             clients = [Client(server.port, seed, stop) for seed in range(args.clients)]
             for client in clients:
                 client.start()
