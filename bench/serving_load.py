@@ -150,7 +150,8 @@ class Swapper:
         self.rss.append(self.server.rss_bytes())
 
     def work(self, stop, is_swapping):
-        """Swaps, or only looks as often, until told to stop."""
+        """Swaps, or only looks as often, until told to stop; on idle cores, as what publishes is no part of the server."""
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
         while not stop.is_set() and len(self.rss) < self.swaps:
             begin = time.monotonic()
             if is_swapping:

@@ -3,10 +3,8 @@
 #include <ATen/Parallel.h>
 #include <malloc.h>
 #include <omp.h>
+#include <sched.h>
 #include <spdlog/spdlog.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <chrono>
@@ -25,16 +23,15 @@ double ms_since(Clock::time_point begin) {
   return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
 }
 
-/// The least share beside a busy thread that is one: the threads that answer wait for locks of the
-/// heap and the histories, and one that this thread holds must not stay with it for seconds, as it
-/// would on idle cores only.
-constexpr int kNice = 19;
-
-/// Makes this thread compute alone and yield to those that answer.
+/// Makes this thread compute alone and yield to those that answer. To the scheduler a core that
+/// runs nothing but it is free: those that answer are woken there and take over at once, where a
+/// thread of the lowest priority counts as busy and keeps the core for its slice. Beside programs
+/// that fill all cores a model takes longer to load, not a request to be answered.
 void step_back() {
   at::get_num_threads();  // initialises this thread, which would otherwise forget what follows
   omp_set_num_threads(1);
-  if (::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), kNice) != 0)
+  const sched_param none{};
+  if (::sched_setscheduler(/*this thread*/ 0, SCHED_IDLE, &none) != 0)
     spdlog::warn("models are loaded at the priority of requests: {}", std::strerror(errno));
 }
 

@@ -82,13 +82,13 @@ void Predictor::warm(Snapshot& snapshot) {
   ServingObserver unobserved;
   Scorer scorer(catalogue_, histories_, options_.max_encoded, recent_, unobserved);
   scorer.encode_recent(snapshot);
-  std::vector<RankRequest> requests;
+  std::deque<std::shared_ptr<const RankRequest>> requests;
   {
     std::lock_guard lock(mutex_);
-    requests.assign(recorded_.begin(), recorded_.end());
+    requests = recorded_;
   }
-  for (const RankRequest& request : requests) {
-    const RankRequest* one = &request;
+  for (const auto& request : requests) {
+    const RankRequest* one = request.get();
     scorer.rank(snapshot, {&one, 1});
   }
 }
@@ -288,8 +288,9 @@ void Predictor::embed_now(EmbedJob job) {
 
 void Predictor::record(RankRequest request) {
   if (request.documents.size() > kRecordedDocuments) request.documents.resize(kRecordedDocuments);
+  auto recorded = std::make_shared<const RankRequest>(std::move(request));
   std::lock_guard lock(mutex_);
-  recorded_.push_back(std::move(request));
+  recorded_.push_back(std::move(recorded));
   if (recorded_.size() > options_.recorded_requests) recorded_.pop_front();
 }
 

@@ -100,7 +100,7 @@ class Predictor : public RankBackend {
   std::condition_variable wake_;
   std::deque<RankJob> ranks_;
   std::deque<EmbedJob> embeds_;
-  std::deque<RankRequest> recorded_;
+  std::deque<std::shared_ptr<const RankRequest>> recorded_;
   std::shared_ptr<Snapshot> snapshot_;
   std::string load_error_;
   int64_t load_failures_ = 0;

@@ -12,12 +12,12 @@ std::shared_ptr<Snapshot> load_snapshot(const RunFolder& run,
                                         const std::filesystem::path& checkpoint,
                                         const SnapshotOptions& options) {
   const auto manifest = open_folder(checkpoint);
-  auto snapshot = std::make_shared<Snapshot>(
-      Snapshot{.version = checkpoint.filename().string(),
-               .step = manifest.value("step", int64_t{0}),
-               .state = load_model(run, checkpoint),
-               .queries = VectorCache(options.cached_queries),
-               .documents = VectorCache(options.cached_documents)});
+  auto snapshot =
+      std::make_shared<Snapshot>(Snapshot{.version = checkpoint.filename().string(),
+                                          .step = manifest.value("step", int64_t{0}),
+                                          .state = load_model(run, checkpoint),
+                                          .queries = VectorCache(options.cached_queries),
+                                          .documents = VectorCache(options.cached_documents)});
   snapshot->state.model->eval();
   snapshot->size_bytes = snapshot->state.tables.size_bytes();
   for (torch::Tensor& parameter : snapshot->state.model->parameters()) {
