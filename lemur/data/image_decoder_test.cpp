@@ -301,6 +301,18 @@ TEST(ImageDecoder, NamesWhatIsNoImage) {
   }
 }
 
+TEST(ImageDecoder, TakesNoOtherChunkForAHeader) {
+  Bytes file = encode_png(four_colors(8, 8));
+  // In front of the header another of the same form, which libpng skips: its name is of no use.
+  constexpr int kSignature = 8, kHeader = 25, kName = 4, kWidthEnd = 11;
+  Bytes other(file.begin() + kSignature, file.begin() + kSignature + kHeader);
+  other[kName] = 'i';
+  other[kWidthEnd] = 20;
+  file.insert(file.begin() + kSignature, other.begin(), other.end());
+  EXPECT_EQ(decode(file).status(), "broken");
+  EXPECT_EQ(decode(file).result.message, "it does not begin with a header");
+}
+
 TEST(ImageDecoder, ChecksTheSquareThatItIsGiven) {
   Bytes file = encode_png(four_colors(8, 8)), rgb(48);
   expect_error<InvalidArgument>([&] { decode_image(file, 5, 25, rgb); },

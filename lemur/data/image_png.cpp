@@ -4,6 +4,7 @@
 #include <csetjmp>
 #include <cstdint>
 #include <cstdio>
+#include <cstring>
 #include <optional>
 #include <vector>
 
@@ -113,8 +114,10 @@ void PngDecoder::read_interlaced() {
 
 DecodeResult PngDecoder::decode() {
   // The header is the first chunk, at a fixed place: its size is checked before libpng sees it.
-  constexpr size_t kWidthAt = 16, kHeightAt = 20, kHeaderEnd = 24;
+  constexpr size_t kNameAt = 12, kWidthAt = 16, kHeightAt = 20, kHeaderEnd = 24;
   if (request_.bytes.size() < kHeaderEnd) return broken("the file ends too early");
+  if (std::memcmp(&request_.bytes[kNameAt], "IHDR", 4) != 0)
+    return broken("it does not begin with a header");
   width_ = png_get_uint_32(&request_.bytes[kWidthAt]);
   height_ = png_get_uint_32(&request_.bytes[kHeightAt]);
   if (auto refused = fault_of_size(request_, width_, height_)) return *refused;
