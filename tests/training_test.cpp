@@ -406,10 +406,7 @@ std::unique_ptr<ModelState> trained_state(const Options& options, const SampleSt
                                           const std::filesystem::path& run) {
   train(options, store, {.run = run, .show_progress = false});
   const RunFolder folder(run);
-  auto state =
-      std::make_unique<ModelState>(folder.options(), folder.schema(), folder.special_tokens());
-  state->load(folder.choose("best", nullptr));
-  return state;
+  return std::make_unique<ModelState>(load_model(folder, folder.choose("best", nullptr)));
 }
 
 TEST(Training, ASecondStageRanksOnFrozenVectorsOfTheFirst) {

@@ -161,6 +161,11 @@ void Trainer::know_pretrained() {
 /// notes a new run's options.
 /// Returns the model.
 torch::nn::Module& Trainer::start() {
+  if (options_.train.metric == "alignment" && !model_.model->has_alignment())
+    fail<InvalidArgument>(
+        "train",
+        "train.metric = 'alignment' needs model.alignment_weight above 0, content, "
+        "and queries or a history");
   const bool pretrained =
       !options_.model.document_pretrained.empty() || !options_.model.query_pretrained.empty();
   if (pretrained && !folder_.newest(nullptr))
@@ -170,11 +175,6 @@ torch::nn::Module& Trainer::start() {
     start_from_run(how_.base / options_.train.start_from, model_);
     report(fmt::format("encoders and bank start as those of {}", options_.train.start_from));
   }
-  if (options_.train.metric == "alignment" && !model_.model->has_alignment())
-    fail<InvalidArgument>(
-        "train",
-        "train.metric = 'alignment' needs model.alignment_weight above 0, content, "
-        "and queries or a history");
   model_.move_to(options_.train.device);
   if (!folder_.exists()) folder_.create(options_, store_);
   return *model_.model;
