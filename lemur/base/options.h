@@ -445,8 +445,8 @@ struct TrainOptions {
       "Of the learning rates after warm-up: constant, or cosine to zero at the last step.",
       OneOf{{"constant", "cosine"}});
     v("average_decay", average_decay,
-      "Evaluate and publish an exponential moving average of the dense weights with this decay per "
-      "step; 0: off.",
+      "Evaluate and publish an exponential moving average of the weights and of the tables' rows "
+      "with this decay per step; 0: off.",
       Range{0, 0.99999});
     v("image_flip", image_flip, "Mirror images at random in training, every other time.");
     v("image_crop", image_crop,

@@ -128,6 +128,21 @@ void FeatureTables::apply(std::span<const EmbeddedFeatures> parts,
   }
 }
 
+void FeatureTables::advance_averages(double decay) {
+  for (auto& table : tables_)
+    if (table) table->advance_averages(decay);
+}
+
+void FeatureTables::swap_averages() {
+  for (auto& table : tables_)
+    if (table) table->swap_averages();
+}
+
+void FeatureTables::adopt_averages() {
+  for (auto& table : tables_)
+    if (table) table->adopt_averages();
+}
+
 int64_t FeatureTables::expire(int64_t now_ms) {
   int64_t dropped = 0;
   for (auto& table : tables_)

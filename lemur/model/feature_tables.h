@@ -56,6 +56,12 @@ class FeatureTables {
   /// one.
   void apply(std::span<const EmbeddedFeatures> parts, const RowAdagradOptions& options);
 
+  /// Begin a step of the averages, exchange rows and averages, keep the averages only: see
+  /// EmbeddingTable.
+  void advance_averages(double decay);
+  void swap_averages();
+  void adopt_averages();
+
   /// Drops rows unseen for longer than their features allow; returns how many.
   int64_t expire(int64_t now_ms);
 

@@ -76,6 +76,7 @@ ModelState load_model(const RunFolder& run, const std::filesystem::path& checkpo
   const NoInitialValues loaded_below;
   ModelState state(run.options(), run.schema(), run.special_tokens());
   state.load(checkpoint);
+  state.tables.adopt_averages();
   return state;
 }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <numbers>
+#include <optional>
 #include <vector>
 
 #include "lemur/base/error.h"
@@ -25,6 +26,16 @@ struct Sightings {
   int64_t last_seen = std::numeric_limits<int64_t>::min();
 };
 
+/// Moving averages of the rows, each as of its own time: exp(earlier - later) is what remains of an
+/// average between two of them. A row that nobody touches needs no work until it is asked for.
+struct Averages {
+  explicit Averages(int64_t width) : values(width) {}
+
+  double before = 0, now = 0;  // the step at hand
+  ChunkedRows<double> times;
+  ChunkedRows<float> values;
+};
+
 struct State {
   explicit State(int64_t width) : values(width) {}
 
@@ -34,6 +45,7 @@ struct State {
   ChunkedRows<int64_t> last_seen;  // ms
   ChunkedRows<float> accumulators;
   ChunkedRows<float> values;
+  std::optional<Averages> averages;
   std::vector<int32_t> free_rows;  // the last one is reused first
   int64_t generation = 0;
 
@@ -52,6 +64,7 @@ struct State {
     last_seen.grow(row + 1);
     accumulators.grow(row + 1);
     values.grow(row + 1);
+    if (averages) averages->times.grow(row + 1), averages->values.grow(row + 1);
     clear(static_cast<int32_t>(row));
     return static_cast<int32_t>(row);
   }
@@ -60,7 +73,31 @@ struct State {
     keys[row] = 0;
     last_seen[row] = 0;
     accumulators[row] = 0;
-    std::fill_n(values.row(row), values.row_bytes() / static_cast<int64_t>(sizeof(float)), 0.0F);
+    std::fill_n(values.row(row), width(), 0.0F);
+    if (averages) begin_average(row);
+  }
+
+  int64_t width() const { return values.row_bytes() / static_cast<int64_t>(sizeof(float)); }
+
+  /// The average of a row begins as the row.
+  void begin_average(int32_t row) {
+    averages->times[row] = averages->now;
+    std::copy_n(values.row(row), width(), averages->values.row(row));
+  }
+
+  /// Brings the average of a row that has not changed since up to `time`.
+  void bring_average(int32_t row, double time) {
+    double& last = averages->times[row];
+    if (last == time) return;
+    const auto keep = static_cast<float>(std::exp(last - time));
+    last = time;
+    const float* value = values.row(row);
+    float* average = averages->values.row(row);
+    for (int64_t j = 0; j < width(); ++j) average[j] = value[j] + keep * (average[j] - value[j]);
+  }
+
+  void bring_averages() {
+    for (int32_t row = 0; row < num_rows(); ++row) bring_average(row, averages->now);
   }
 
   void check_rows(std::span<const int32_t> rows) const {
@@ -110,6 +147,7 @@ struct EmbeddingTable::Impl {
     state.keys[row] = key;
     state.last_seen[row] = std::numeric_limits<int64_t>::min();
     draw_normal(options.seed, key, options.init_scale, state.values.row(row), options.width);
+    if (state.averages) state.begin_average(row);
     state.row_of.emplace(key, row);
     return row;
   }
@@ -153,6 +191,8 @@ int64_t EmbeddingTable::size_bytes() const {
   return map_bytes(state.row_of) + map_bytes(state.waiting) + state.keys.size_bytes() +
          state.last_seen.size_bytes() + state.accumulators.size_bytes() +
          state.values.size_bytes() +
+         (state.averages ? state.averages->times.size_bytes() + state.averages->values.size_bytes()
+                         : 0) +
          static_cast<int64_t>(state.free_rows.capacity() * sizeof(int32_t));
 }
 
@@ -198,6 +238,7 @@ void EmbeddingTable::apply(std::span<const int32_t> rows, const torch::Tensor& g
   const auto* g = contiguous.data_ptr<float>();
   const auto keep = static_cast<float>(1 - options.learning_rate * options.weight_decay);
   for (size_t i = 0; i < rows.size(); ++i, g += width) {
+    if (state.averages) state.bring_average(rows[i], state.averages->before);
     float squares = 0;
     for (int64_t j = 0; j < width; ++j) squares += g[j] * g[j];
     float& accumulator = state.accumulators[rows[i]];
@@ -206,7 +247,32 @@ void EmbeddingTable::apply(std::span<const int32_t> rows, const torch::Tensor& g
         options.learning_rate / (std::sqrt(static_cast<double>(accumulator)) + options.epsilon));
     float* values = state.values.row(rows[i]);
     for (int64_t j = 0; j < width; ++j) values[j] = keep * values[j] - scale * g[j];
+    if (state.averages) state.bring_average(rows[i], state.averages->now);
   }
+}
+
+void EmbeddingTable::advance_averages(double decay) {
+  State& state = impl_->state;
+  if (!state.averages) {
+    state.averages.emplace(impl_->options.width);
+    state.averages->times.grow(state.num_rows());
+    state.averages->values.grow(state.num_rows());
+    for (int32_t row = 0; row < state.num_rows(); ++row) state.begin_average(row);
+  }
+  state.averages->before = state.averages->now;
+  state.averages->now -= std::log(decay);
+}
+
+void EmbeddingTable::swap_averages() {
+  State& state = impl_->state;
+  if (!state.averages) return;
+  state.bring_averages();
+  std::swap(state.values, state.averages->values);
+}
+
+void EmbeddingTable::adopt_averages() {
+  swap_averages();
+  impl_->state.averages.reset();
 }
 
 int64_t EmbeddingTable::expire(int64_t now_ms) {
@@ -232,7 +298,8 @@ int64_t EmbeddingTable::expire(int64_t now_ms) {
 // A row file (row_file.h): number of rows (u64), of free rows (u64), of waiting keys (u64),
 // generation (i64); by row: keys (u64), last_seen (i64), accumulators (f32), values (f32 [rows,
 // width]); free rows (i32); by waiting key, ascending: keys (u64), sightings (i64), last_seen
-// (i64).
+// (i64); where averages are kept: their time (f64), by row: times (f64), averages (f32 [rows,
+// width]).
 void EmbeddingTable::save(const std::filesystem::path& path) const {
   const State& state = impl_->state;
   std::vector<uint64_t> waiting;
@@ -251,6 +318,11 @@ void EmbeddingTable::save(const std::filesystem::path& path) const {
   file.array(std::span<const uint64_t>(waiting));
   for (uint64_t key : waiting) file.number(state.waiting.at(key).count);
   for (uint64_t key : waiting) file.number(state.waiting.at(key).last_seen);
+  if (state.averages) {
+    file.number(state.averages->now);
+    file.rows(state.averages->times);
+    file.rows(state.averages->values);
+  }
   file.finish();
 }
 
@@ -271,6 +343,12 @@ void EmbeddingTable::load(const std::filesystem::path& path) {
   auto keys = file.array<uint64_t>(num_waiting);
   auto counts = file.array<int64_t>(num_waiting);
   auto last_seen = file.array<int64_t>(num_waiting);
+  if (!file.at_end()) {
+    Averages& averages = loaded.averages.emplace(impl_->options.width);
+    averages.now = averages.before = file.number<double>();
+    file.rows(num_rows, averages.times);
+    file.rows(num_rows, averages.values);
+  }
   file.finish();
 
   std::vector<bool> is_free(num_rows, false);

@@ -57,16 +57,27 @@ class EmbeddingTable {
   void apply(std::span<const int32_t> rows, const torch::Tensor& gradient,
              const RowAdagradOptions& options);
 
+  /// Begins a step of the rows' moving averages, average = decay average + (1 - decay) row, which
+  /// every row takes part in, touched or not: `apply` and `swap_averages` make up for the steps in
+  /// which a row was left alone. The first call makes the averages, equal to the rows.
+  void advance_averages(double decay);
+
+  /// Exchanges every row with its average, if there are some; twice restores the rows.
+  void swap_averages();
+
+  /// The averages, if there are some, become the rows, and are kept no longer.
+  void adopt_averages();
+
   /// Drops rows last seen before now_ms - expire_ms; returns how many. Their row numbers are
   /// reused: row numbers held elsewhere become stale, which `generation` tells. Forgets the
   /// sightings of keys not yet admitted by the same rule.
   int64_t expire(int64_t now_ms);
   int64_t generation() const;  ///< grows with every expiry that dropped something
 
-  /// Saves to one file everything (rows, accumulators, keys, counts of keys not yet admitted,
-  /// times, free rows) / replaces the content. Deterministic bytes for equal contents; row numbers
-  /// survive. Loading throws DataError when the file is damaged or of another width, and then
-  /// leaves the table as it was.
+  /// Saves to one file everything (rows, averages, accumulators, keys, counts of keys not yet
+  /// admitted, times, free rows) / replaces the content. Deterministic bytes for equal contents;
+  /// row numbers survive. Loading throws DataError when the file is damaged or of another width,
+  /// and then leaves the table as it was.
   void save(const std::filesystem::path& path) const;
   void load(const std::filesystem::path& path);
 

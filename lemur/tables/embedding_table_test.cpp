@@ -201,6 +201,44 @@ TEST(EmbeddingTable, LeavesARowOfZeroGradientAlone) {
   EXPECT_TRUE(table.gather(rows).equal(before));
 }
 
+TEST(EmbeddingTable, AveragesEveryRowInEveryStepTouchedOrNot) {
+  EmbeddingTable table({.width = 3, .init_scale = 1});
+  const auto rows = admit(table, {1, 2, 3});
+  torch::Tensor expected = table.gather(rows).to(torch::kFloat64);
+  const auto check = [&] {
+    const torch::Tensor live = table.gather(rows);
+    table.swap_averages();
+    EXPECT_TRUE(torch::allclose(table.gather(rows).to(torch::kFloat64), expected, 1e-5, 1e-6));
+    table.swap_averages();
+    EXPECT_TRUE(table.gather(rows).equal(live));
+  };
+  torch::manual_seed(3);
+  for (int step = 0; step < 20; ++step) {
+    const double decay = step < 3 ? 0.3 : 0.9;
+    table.advance_averages(decay);
+    // Row 2 is touched seldom, row 3 never.
+    const Rows touched = step % 7 == 0 ? Rows{rows[1], rows[0]} : Rows{rows[0]};
+    table.apply(touched, torch::randn({std::ssize(touched), 3}), {.learning_rate = 0.3});
+    expected = decay * expected + (1 - decay) * table.gather(rows).to(torch::kFloat64);
+    if (step % 4 == 0) check();
+  }
+  check();
+  EXPECT_GT((table.gather(rows) - expected).abs().max().item<double>(), 0.01);
+
+  const auto late = admit(table, {4});
+  table.advance_averages(0.5);
+  const torch::Tensor before = table.gather(late);
+  table.apply(late, torch::ones({1, 3}), {});
+  const torch::Tensor half = (before + table.gather(late)) / 2;
+  const int64_t bytes = table.size_bytes();
+  table.adopt_averages();
+  EXPECT_TRUE(torch::allclose(table.gather(late), half));
+  EXPECT_LT(table.size_bytes(), bytes);
+  const torch::Tensor adopted = table.gather(late);
+  table.swap_averages();
+  EXPECT_TRUE(table.gather(late).equal(adopted)) << "no averages, nothing to exchange";
+}
+
 TEST(EmbeddingTable, RefusesWrongArguments) {
   using Options = EmbeddingTableOptions;
   auto make = [](Options options) { return [=] { EmbeddingTable table(options); }; };
@@ -229,13 +267,14 @@ TEST(EmbeddingTable, RefusesWrongArguments) {
 }
 
 /// Lets a table see, learn and forget something; the same for equal arguments.
-void live(EmbeddingTable& table, int64_t from, int64_t to) {
+void live(EmbeddingTable& table, bool averages, int64_t from, int64_t to) {
   for (int64_t t = from; t < to; ++t) {
     auto first = static_cast<uint64_t>(t) * 7;
     auto rows = admit(table, some_keys(20, first % 50 + first / 3), t * 10);
     std::sort(rows.begin(), rows.end());
     rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
     torch::manual_seed(static_cast<uint64_t>(t));
+    if (averages) table.advance_averages(0.9);
     table.apply(rows, torch::randn({static_cast<int64_t>(rows.size()), table.width()}), {});
     if (t % 5 == 4) table.expire(t * 10);
   }
@@ -243,26 +282,28 @@ void live(EmbeddingTable& table, int64_t from, int64_t to) {
 
 TEST_F(EmbeddingTableFile, GoesOnBitIdenticallyAfterLoading) {
   const EmbeddingTableOptions options{.width = 33, .admit_after = 2, .expire_ms = 60};
-  EmbeddingTable whole(options), first(options), second(options);
-  live(whole, 0, 18);
-  EXPECT_GT(whole.generation(), 0);
-  live(first, 0, 18);
-  first.save(path_);
-  const std::string saved = read_file(path_);
-  live(second, 3, 9);
-  second.load(path_);
-  EXPECT_EQ(second.size(), first.size());
-  EXPECT_EQ(second.generation(), first.generation());
-  second.save(path_);
-  EXPECT_EQ(read_file(path_), saved);
+  for (bool averages : {false, true}) {
+    EmbeddingTable whole(options), first(options), second(options);
+    live(whole, averages, 0, 18);
+    EXPECT_GT(whole.generation(), 0);
+    live(first, averages, 0, 18);
+    first.save(path_);
+    const std::string saved = read_file(path_);
+    live(second, averages, 3, 9);
+    second.load(path_);
+    EXPECT_EQ(second.size(), first.size());
+    EXPECT_EQ(second.generation(), first.generation());
+    second.save(path_);
+    EXPECT_EQ(read_file(path_), saved);
 
-  live(whole, 18, 40);
-  live(second, 18, 40);
-  whole.save(path_);
-  const std::string expected = read_file(path_);
-  second.save(path_);
-  EXPECT_EQ(read_file(path_), expected);
-  EXPECT_NE(expected, saved);
+    live(whole, averages, 18, 40);
+    live(second, averages, 18, 40);
+    whole.save(path_);
+    const std::string expected = read_file(path_);
+    second.save(path_);
+    EXPECT_EQ(read_file(path_), expected);
+    EXPECT_NE(expected, saved);
+  }
 }
 
 TEST_F(EmbeddingTableFile, KeepsTablesOfAnySize) {

@@ -83,6 +83,9 @@ class RowFileReader {
     rows.for_each_piece([&](std::span<T> piece) { bytes(piece.data(), piece.size(), sizeof(T)); });
   }
 
+  /// Whether everything was read.
+  bool at_end() const { return rest_.empty(); }
+
   /// Throws DataError unless everything was read.
   void finish();
 

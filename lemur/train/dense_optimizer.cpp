@@ -89,11 +89,11 @@ void DenseOptimizer::step(double factor) {
           factors_of(segment, factor), segment.end - segment.begin,
           gradients_.data_ptr<float>() + segment.begin, first_.data_ptr<float>() + segment.begin,
           second_.data_ptr<float>() + segment.begin, values_.data_ptr<float>() + segment.begin);
-  if (average_.defined()) {
-    // Early on the average follows the weights closely, so that the first weights leave no trace.
-    double decay = std::min(options_.average_decay, (1.0 + num_steps_) / (10.0 + num_steps_));
-    average_.lerp_(values_, 1 - decay);
-  }
+  if (average_.defined()) average_.lerp_(values_, 1 - average_decay());
+}
+
+double DenseOptimizer::average_decay() const {
+  return std::min(options_.average_decay, (1.0 + num_steps_) / (10.0 + num_steps_));
 }
 
 /// Whether the step at hand moves the segment.

@@ -49,6 +49,10 @@ class DenseOptimizer {
 
   int64_t num_parameters() const { return values_.numel(); }
 
+  /// Decay of the average in the last step: early on it follows the weights closely, so that the
+  /// first ones leave no trace.
+  double average_decay() const;
+
   /// Exchanges the live weights and their moving average, if there is one; calling it twice
   /// restores them.
   void swap_average();

@@ -313,6 +313,7 @@ StepMetrics TrainStep::run(const Batch& batch, int64_t step, double rate) {
   if (!std::isfinite(metrics.gradient_norm))
     fail<DataError>("train", "the gradient's norm is {} at step {}", metrics.gradient_norm, step);
   optimizer_.step(rate);
+  if (options.average_decay > 0) state_.tables.advance_averages(optimizer_.average_decay());
   state_.tables.apply(passed.features, {.learning_rate = rate * options.table_learning_rate,
                                         .weight_decay = options.table_weight_decay});
   watch.add_to(metrics.times.update);

@@ -96,6 +96,10 @@ class Trainer {
   torch::nn::Module& start();
   void restore();
   void evaluate(RunLog& log);
+  void swap_average() {
+    optimizer_.swap_average();
+    model_.tables.swap_averages();
+  }
   void checkpoint();
   void fill_bank();
   void report(const std::string& line) const {
@@ -221,9 +225,9 @@ void Trainer::fill_bank() {
 }
 
 void Trainer::evaluate(RunLog& log) {
-  optimizer_.swap_average();
+  swap_average();
   Evaluation evaluation = evaluator_.run("valid");
-  optimizer_.swap_average();
+  swap_average();
   log.write_evaluation(state_.step, evaluation,
                        evaluator_.document_seen("valid", evaluation)["document_seen"]);
   const double direction = direction_of(options_.train.metric);
