@@ -31,7 +31,11 @@ if [ "$which" != asan ]; then
   export TSAN_OPTIONS=suppressions=tests/tsan.supp:ignore_noninstrumented_modules=1
   for test in "${threaded_tests[@]}"; do
     echo "tsan: $test"
-    OMP_NUM_THREADS=1 "build-tsan/$test" --gtest_brief=1 --gtest_filter="$threaded"
+    case $test in  # where tests ingest: DuckDB holds more locks at once than TSan's search for deadlocks has room for, which aborts then
+      data_test | crossing_test) deadlocks=0 ;;
+      *) deadlocks=1 ;;
+    esac
+    OMP_NUM_THREADS=1 TSAN_OPTIONS="$TSAN_OPTIONS:detect_deadlocks=$deadlocks" "build-tsan/$test" --gtest_brief=1 --gtest_filter="$threaded"
   done
   python3 -B tests/hostile_http.py --server build-tsan/serve_fake
   python3 -B tests/serve_under_load.py --server build-tsan/lemur-serve --threads 1

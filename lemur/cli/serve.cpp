@@ -84,7 +84,7 @@ int64_t replay(Predictor& predictor, const fs::path& folder) {
 }
 
 void run_serve(Arguments& arguments) {
-  spdlog::set_default_logger(spdlog::stderr_color_st("serve"));
+  spdlog::set_default_logger(spdlog::stderr_color_mt("serve"));
   RunFolder run(arguments.run);
   const Options options = run.options();
   SampleStore store(arguments.store);
