@@ -24,6 +24,10 @@ name = "ids"
 title = "IDs"
 set = ["model.content=false", "bank.enabled=false"]
 [[arm]]
+name = "again"
+title = "again"
+set = ["bank.enabled=false", "model.content=false", "train.epochs=2"]
+[[arm]]
 name = "pretraining"
 title = "pre-training"
 set = ["model.task_weights=[0]", "bank.fill=true", "train.metric=none", "train.epochs=1"]
@@ -37,7 +41,7 @@ start_from = "pretraining"
 name = "small"
 title = "Small"
 base = "ids"
-rows = [{ arm = "ids", auc = 0.5 }, { arm = "two-stage", auc = 1.0 }]
+rows = [{ arm = "again", auc = 2.0 }, { arm = "ids", auc = 0.5 }, { arm = "two-stage", auc = 1.0 }]
 """
 
 
@@ -103,6 +107,8 @@ def main():
         seconds = time.monotonic() - start
         whole = json.loads((work / "whole/small.json").read_text())
         assert shown.strip().startswith((work / "whole/small.md").read_text().strip()), shown
+        assert [row["title"] for row in whole["rows"]] == ["IDs (again)", "two-stage"], "arms that the configuration makes the same are one row"
+        assert whole["rows"][0]["paper"]["auc"] == 0.5, whole
         for row in whole["rows"]:
             assert row["learning_rate"] == float(max(row["valid"], key=row["valid"].get)), row
             assert row["flops_per_step"] > 0 and row["parameters"] > 0 and len(row["auc"]["by_seed"]) == 2, row

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "lemur/base/config.h"
 #include "lemur/base/error.h"
@@ -72,7 +73,30 @@ Ablation::Rows Ablation::rows_of(const std::string& table) const {
   if (std::ranges::count(rows.table.rows, rows.table.base, &TableRow::arm) == 0)
     fail<InvalidArgument>(kWhere, "table '{}': its base '{}' needs a history that the store lacks",
                           table, rows.table.base);
+  merge_equal_rows(rows.table);
   return rows;
+}
+
+/// Leaves out a row whose arm the configuration makes the same as the base or one above; the row
+/// that stays takes its title too.
+void Ablation::merge_equal_rows(AblationTable& table) const {
+  std::vector<TableRow> kept;
+  std::map<std::string, std::string> arm_of;  // by configuration
+  const auto configuration = [&](const std::string& arm) {
+    return options_to_toml(configuration_of(arms_.arm(arm)));
+  };
+  arm_of[configuration(table.base)] = table.base;
+  std::map<std::string, std::string> other_titles;
+  for (TableRow& row : table.rows) {
+    const std::string& first = arm_of.try_emplace(configuration(row.arm), row.arm).first->second;
+    if (first == row.arm) {
+      kept.push_back(std::move(row));
+    } else {
+      other_titles[first] += fmt::format(" ({})", row.title);
+    }
+  }
+  for (TableRow& row : kept) row.title += other_titles[row.arm];
+  table.rows = std::move(kept);
 }
 
 /// The arms of all tables, each once, each behind the one that it starts from.

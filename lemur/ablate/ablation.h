@@ -37,7 +37,7 @@ class Ablation {
 
  private:
   struct Rows {
-    AblationTable table;  // without the rows that the store has no data for
+    AblationTable table;  // without rows that the store has no data for or that are the same
     std::vector<std::string> notes;
   };
   std::vector<double> rates(const Arm& arm) const;
@@ -47,6 +47,7 @@ class Ablation {
   Options configuration_of(const Arm& arm) const;
   double hours_of_run(const Arm& arm);
   Rows rows_of(const std::string& table) const;
+  void merge_equal_rows(AblationTable& table) const;
 
   AblationOptions options_;
   const Arms& arms_;

@@ -43,6 +43,24 @@ TEST(Arms, PublishedOnesDifferInWhatTheyAreNamedAfter) {
   EXPECT_EQ(options("pretraining").model.task_weights, std::vector<double>{0});
 }
 
+TEST(Arms, PublishedOnesKeepTheConfigurationsAlignment) {
+  const Arms arms = parse_arms(published_arms(), "configs/arms.toml");
+  const auto model = [&](const char* name) {
+    return parse_options("[model]\nalignment_weight = 0.3\ntemperature = 12\nnegatives = \"all\"\n",
+                         "base.toml", arms.arm(name).set)
+        .model;
+  };
+  for (const char* name : {"sqdc", "bank", "no-similarity", "p20-q20"}) {
+    EXPECT_EQ(model(name).alignment_weight, 0.3) << name;
+    EXPECT_EQ(model(name).temperature, 12) << name;
+    EXPECT_EQ(model(name).negatives, "all") << name;
+  }
+  for (const char* name : {"mlp", "rankmixer", "longer", "no-sqdc"})
+    EXPECT_EQ(model(name).alignment_weight, 0) << name;
+  EXPECT_EQ(model("temperature-50").temperature, 50);
+  EXPECT_EQ(model("negatives-clicked").negatives, "clicked");
+}
+
 constexpr const char* kSmall = R"(
 [[arm]]
 name = "a"
