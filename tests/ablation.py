@@ -109,6 +109,8 @@ def main():
         assert shown.strip().startswith((work / "whole/small.md").read_text().strip()), shown
         assert [row["title"] for row in whole["rows"]] == ["IDs (again)", "two-stage"], "arms that the configuration makes the same are one row"
         assert whole["rows"][0]["paper"]["auc"] == 0.5, whole
+        pretraining = (work / "whole/runs/pretraining/lr-configured/seed-1/config.toml").read_text()
+        assert "\nepochs = 1\n" in pretraining, "--set replaced what an arm sets"
         for row in whole["rows"]:
             assert row["learning_rate"] == float(max(row["valid"], key=row["valid"].get)), row
             assert row["flops_per_step"] > 0 and row["parameters"] > 0 and len(row["auc"]["by_seed"]) == 2, row

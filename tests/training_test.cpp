@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <cmath>
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -84,6 +85,50 @@ TEST(Training, FullSharesOnDistinctDocumentsEqualTrainingWithoutABank) {
   for (size_t i = 0; i < pa.size(); ++i) EXPECT_TRUE(pa[i].equal(pb[i])) << i;
   EXPECT_EQ(a.state.bank->size(), 64);
   EXPECT_EQ(b.state.bank, nullptr);
+}
+
+/// Returns the document encoder's gradient, added up over some steps on one batch, of which only
+/// the last gives every document a gradient.
+std::vector<torch::Tensor> summed_gradients(Options options, int64_t steps) {
+  SampleStore store(shared_world().folder.path() / "store");
+  options.train.clip_norm = 1e9;
+  Bench bench(options, store);
+  const Batch batch = *BatchLoader(store, {.batch_size = 256}).next();
+  std::vector<torch::Tensor> sums;
+  for (int64_t step = 1; step <= steps; ++step) {
+    BankOptions& bank = bench.state.options.bank;
+    if (step == steps) bank.forward = bank.backward = 0.999999;
+    bench.step.run(batch, step, /*rate=*/0);
+    size_t i = 0;
+    for (const torch::Tensor& weight : bench.state.model->document_encoder()->parameters()) {
+      if (step == 1) sums.push_back(torch::zeros_like(weight));
+      sums[i++] += weight.grad();
+    }
+  }
+  return sums;
+}
+
+TEST(Training, DeferredGradientsLoseNothing) {
+  constexpr int64_t kSteps = 6;
+  Options options = shared_world().options;
+  options.bank.forward = options.bank.backward = 1;
+  const auto whole = summed_gradients(options, kSteps);
+  const auto difference = [&](double forward, bool deferred) {
+    options.bank.forward = forward;
+    options.bank.backward = 0.2;
+    options.bank.deferred_gradient = deferred;
+    const auto sums = summed_gradients(options, kSteps);
+    double error = 0, size = 0;
+    for (size_t i = 0; i < sums.size(); ++i) {
+      error += (sums[i] - whole[i]).square().sum().item<double>();
+      size += whole[i].square().sum().item<double>();
+    }
+    return std::sqrt(error / size);
+  };
+  for (const double forward : {0.2, 1.0}) {
+    EXPECT_LT(difference(forward, true), 0.01) << forward;  // the bank's vectors are float16
+    EXPECT_GT(difference(forward, false), 0.3) << forward;
+  }
 }
 
 TEST(Training, RecomputingChangesNoParameter) {

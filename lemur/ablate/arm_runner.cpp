@@ -101,10 +101,10 @@ fs::path ArmRunner::folder_of(const ArmRun& run) const {
 }
 
 std::vector<std::string> ArmRunner::overrides(const Arm& arm) const {
-  std::vector<std::string> all = arm.set;
+  std::vector<std::string> all = options_.set;
+  all.insert(all.end(), arm.set.begin(), arm.set.end());
   if (!schema_.has_queries)
     all.insert(all.end(), arm.without_queries.begin(), arm.without_queries.end());
-  all.insert(all.end(), options_.set.begin(), options_.set.end());
   return without_replaced(all);
 }
 

@@ -22,7 +22,7 @@ struct ArmRunnerOptions {
   std::filesystem::path config, store;
   std::filesystem::path folder;  ///< of the ablation: everything is written under it
   std::string split = "test";    ///< that runs are measured on
-  std::vector<std::string> set;  ///< overrides for every arm
+  std::vector<std::string> set;  ///< overrides of the configuration; those of an arm count more
   const std::atomic<bool>* stop = nullptr;
   std::function<void(const std::string&)> report;  ///< gets a line before and after a run
 };

@@ -356,7 +356,8 @@ struct ModelOptions {
 };
 
 struct BankOptions {
-  bool enabled = true, fresh_evaluation = false, history_gradient = false, fill = false;
+  bool enabled = true, fresh_evaluation = false, history_gradient = false, deferred_gradient = true,
+       fill = false;
   double forward = 1, backward = 1, refresh_budget = 0;
 
   template <typename V>
@@ -380,6 +381,12 @@ struct BankOptions {
       "Let the ranking loss reach the encoder through the histories too, by the targets that a "
       "step "
       "encodes with a gradient and that its histories show.");
+    v("deferred_gradient", deferred_gradient,
+      "With backward below 1, keep the gradient of a target whose representation carries none "
+      "until "
+      "its document is next encoded with one, and add it there: no sample's gradient is lost. "
+      "Takes "
+      "twice the memory of the bank's vectors; false: the paper's.");
     v("fill", fill,
       "End training by encoding every document of the store into the bank of the best checkpoint.");
     v("fresh_evaluation", fresh_evaluation,

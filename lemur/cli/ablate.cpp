@@ -110,7 +110,9 @@ void add_ablate(CLI::App& app) {
   command->add_option("--arms", arguments->arms, "File of arms; default: configs/arms.toml");
   command->add_option("--split", arguments->split, "Split that the tables are of")
       ->capture_default_str();
-  command->add_option("--set", arguments->set, "Overrides for every arm: section.key=value")
+  command
+      ->add_option("--set", arguments->set,
+                   "Overrides of the configuration: section.key=value; what an arm sets stays")
       ->take_all();
   command->add_flag("--dry-run", arguments->dry_run,
                     "Say what would run and, by a few steps of each arm, how long it would take");

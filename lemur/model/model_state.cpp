@@ -45,7 +45,8 @@ ModelState::ModelState(const Options& options, const StoreSchema& schema,
       schema(schema),
       special(special),
       model(build(options, schema)),
-      tables(schema, static_cast<uint64_t>(options.train.seed)) {
+      tables(schema, static_cast<uint64_t>(options.train.seed)),
+      pending_gradients(model->representation_width()) {
   if (options.bank.enabled && model->has_content())
     bank = std::make_unique<MemoryBank>(model->representation_width());
 }

@@ -10,6 +10,7 @@
 #include "lemur/model/feature_tables.h"
 #include "lemur/model/ranking_model.h"
 #include "lemur/tables/memory_bank.h"
+#include "lemur/tables/pending_gradients.h"
 #include "lemur/text/special_tokens.h"
 
 namespace lemur {
@@ -26,7 +27,8 @@ struct ModelState {
   SpecialTokens special;
   RankingModel model{nullptr};
   FeatureTables tables;
-  std::unique_ptr<MemoryBank> bank;  ///< null where bank.enabled is false or there is no content
+  std::unique_ptr<MemoryBank> bank;    ///< null where bank.enabled is false or there is no content
+  PendingGradients pending_gradients;  ///< of documents in the bank, for training alone
 
   /// Moves the model to a device, "cpu" or "cuda", where it computes in bfloat16 if
   /// options.train.bf16 says so; before an optimiser takes its parameters. Checkpoints are the same

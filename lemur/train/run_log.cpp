@@ -118,7 +118,7 @@ void RunLog::write_interval(int64_t step, double learning_rate, const ModelState
   values["tables/bytes"] = state.tables.size_bytes();
   if (state.bank) {
     values["bank/documents"] = state.bank->size();
-    values["bank/bytes"] = state.bank->size_bytes();
+    values["bank/bytes"] = state.bank->size_bytes() + state.pending_gradients.size_bytes();
   }
   values["memory/peak_rss_bytes"] = peak_rss_bytes();
   write(step, values);

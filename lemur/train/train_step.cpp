@@ -109,14 +109,34 @@ torch::Tensor TrainStep::encode(std::span<const uint32_t> documents, int64_t ste
 TrainStep::Targets TrainStep::encode_targets(const Batch& batch, int64_t step,
                                              StepMetrics& metrics) {
   StepPlan plan = this->plan(batch, step);
-  std::vector<torch::Tensor> parts;
-  if (!plan.graph.empty())
-    parts.push_back(encode(pick(batch.documents, plan.graph), step, metrics));
+  const bool defers = defers_gradients(step);
+  Targets targets;
+  std::vector<torch::Tensor> parts, constants;
+  if (!plan.graph.empty()) {
+    const std::vector<uint32_t> documents = pick(batch.documents, plan.graph);
+    parts.push_back(encode(documents, step, metrics));
+    if (defers)
+      targets.owed =
+          (parts[0] *
+           state_.pending_gradients.take(documents_.rows(documents)).to(parts[0].device()))
+              .sum();
+  }
   if (!plan.forward_only.empty()) {
     torch::NoGradGuard no_grad;
-    parts.push_back(encode(pick(batch.documents, plan.forward_only), step, metrics));
+    constants.push_back(encode(pick(batch.documents, plan.forward_only), step, metrics));
   }
-  if (!plan.stored.empty()) parts.push_back(documents_.gather(pick(batch.documents, plan.stored)));
+  if (!plan.stored.empty())
+    constants.push_back(documents_.gather(pick(batch.documents, plan.stored)));
+  if (!constants.empty()) {
+    parts.push_back(torch::cat(constants));
+    if (defers) {
+      std::vector<uint32_t> documents = pick(batch.documents, plan.forward_only);
+      const std::vector<uint32_t> stored = pick(batch.documents, plan.stored);
+      documents.insert(documents.end(), stored.begin(), stored.end());
+      targets.constants = std::move(documents);
+      targets.constant_vectors = parts.back().requires_grad_(true);
+    }
+  }
 
   std::vector<int64_t> place(batch.documents.size());
   int64_t next = 0;
@@ -125,9 +145,29 @@ TrainStep::Targets TrainStep::encode_targets(const Batch& batch, int64_t step,
   const int64_t encoded = std::ssize(plan.graph) + std::ssize(plan.forward_only);
   metrics.encoded += encoded;
   metrics.backward += std::ssize(plan.graph);
-  return {torch::cat(parts).index_select(
-              0, torch::tensor(place, torch::kInt64).to(state_.model->device())),
-          std::move(plan.graph), encoded};
+  targets.vectors = torch::cat(parts).index_select(
+      0, torch::tensor(place, torch::kInt64).to(state_.model->device()));
+  targets.graph = std::move(plan.graph);
+  targets.encoded = encoded;
+  return targets;
+}
+
+bool TrainStep::encoders_frozen(int64_t step) const {
+  const int64_t frozen = state_.options.train.freeze_encoder_steps;
+  return frozen < 0 || step <= frozen;
+}
+
+bool TrainStep::defers_gradients(int64_t step) const {
+  const BankOptions& options = state_.options.bank;
+  return state_.bank && options.deferred_gradient && options.backward > 0 && options.backward < 1 &&
+         !encoders_frozen(step);
+}
+
+/// Keeps the gradients of documents that were not encoded with one.
+void TrainStep::defer_gradients(const Targets& targets) {
+  if (!targets.constant_vectors.defined() || !targets.constant_vectors.grad().defined()) return;
+  state_.pending_gradients.add(documents_.rows(targets.constants),
+                               targets.constant_vectors.grad().cpu().contiguous());
 }
 
 void TrainStep::refresh(std::span<const uint32_t> documents, int64_t encoded, int64_t step,
@@ -254,7 +294,8 @@ void TrainStep::pass(const Batch& part, const LossShares& shares, int64_t step,
   if (!std::isfinite(loss))
     fail<DataError>("train", "the loss is {} at step {}; lower train.learning_rate", loss, step);
   const int64_t forward = sum(counted_flops());
-  losses.total.backward();
+  (targets.owed.defined() ? losses.total + targets.owed : losses.total).backward();
+  defer_gradients(targets);
   metrics.flops_backward += sum(counted_flops()) - forward;
   watch.add_to(times.backward);
 
@@ -286,8 +327,7 @@ StepMetrics TrainStep::run(const Batch& batch, int64_t step, double rate) {
   StepMetrics metrics;
   const Flops before = counted_flops();
   Stopwatch watch;
-  const int64_t frozen = options.freeze_encoder_steps;
-  state_.model->freeze_encoders(frozen < 0 || step <= frozen);
+  state_.model->freeze_encoders(encoders_frozen(step));
   state_.tables.admit(batch);
   if (state_.model->has_content()) measure_targets(batch, metrics);
   optimizer_.zero_grad();

@@ -62,6 +62,9 @@ class TrainStep {
     torch::Tensor vectors;        ///< [I, r]
     std::vector<uint32_t> graph;  ///< those that carry a gradient, ascending
     int64_t encoded = 0;
+    torch::Tensor owed;  ///< scalar whose gradient is what waited for `graph`; undefined: nothing
+    std::vector<uint32_t> constants;  ///< documents that were not encoded with a gradient
+    torch::Tensor constant_vectors;   ///< theirs, a leaf; undefined where no gradient waits
   };
   /// What the parts of a batch leave to the end of the step.
   struct Passed {
@@ -74,7 +77,10 @@ class TrainStep {
   void measure_targets(const Batch& batch, StepMetrics& metrics) const;
   StepPlan plan(const Batch& batch, int64_t step) const;
   torch::Tensor encode(std::span<const uint32_t> documents, int64_t step, StepMetrics& metrics);
+  bool encoders_frozen(int64_t step) const;
+  bool defers_gradients(int64_t step) const;
   Targets encode_targets(const Batch& batch, int64_t step, StepMetrics& metrics);
+  void defer_gradients(const Targets& targets);
   void refresh(std::span<const uint32_t> documents, int64_t encoded, int64_t step,
                StepMetrics& metrics);
   StoredContent read_histories(std::span<const uint32_t> documents, const Batch& batch,

@@ -11,6 +11,7 @@ namespace lemur {
 namespace {
 
 constexpr const char* kOptimizerFile = "optimizer.safetensors";
+constexpr const char* kGradientsFile = "gradients.rows";
 constexpr int kVersion = 1;
 
 NamedTensors optimizer_tensors(const DenseOptimizer& optimizer, const torch::Tensor& generator) {
@@ -50,6 +51,7 @@ void save_checkpoint(const std::filesystem::path& folder, const TrainingState& s
   optimizer.swap_average();
   model.save(writer);
   optimizer.swap_average();
+  if (!model.pending_gradients.empty()) model.pending_gradients.save(writer.file(kGradientsFile));
   writer.publish(to_json(state, optimizer));
 }
 
@@ -63,6 +65,9 @@ TrainingState load_checkpoint(const std::filesystem::path& folder, ModelState& m
   torch::Tensor generator = at::detail::getDefaultCPUGenerator().get_state();
   // The live weights of the optimiser's file replace those of the model's.
   load_tensors(folder / kOptimizerFile, optimizer_tensors(optimizer, generator));
+  model.pending_gradients = PendingGradients(model.pending_gradients.width());
+  if (std::filesystem::exists(folder / kGradientsFile))
+    model.pending_gradients.load(folder / kGradientsFile);
   torch::Generator default_generator = at::detail::getDefaultCPUGenerator();
   default_generator.set_state(generator);
   optimizer.set_num_steps(manifest.at("optimizer_steps"));
