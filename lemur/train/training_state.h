@@ -25,8 +25,8 @@ struct TrainingState {
 };
 
 /// Publishes a complete checkpoint folder: model (averaged weights where they are averaged),
-/// optimizer.safetensors (live weights, moments, generator), gradients.rows (the pending ones, where
-/// there are any) and the state.
+/// optimizer.safetensors (live weights, moments, generator), gradients.rows (the pending ones,
+/// where there are any) and the state.
 void save_checkpoint(const std::filesystem::path& folder, const TrainingState& state,
                      ModelState& model, DenseOptimizer& optimizer);
 
