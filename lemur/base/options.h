@@ -383,10 +383,8 @@ struct BankOptions {
       "encodes with a gradient and that its histories show.");
     v("deferred_gradient", deferred_gradient,
       "With backward below 1, keep the gradient of a target whose representation carries none "
-      "until "
-      "its document is next encoded with one, and add it there: no sample's gradient is lost. "
-      "Takes "
-      "twice the memory of the bank's vectors; false: the paper's.");
+      "until its document is next encoded with one, and add it there: no sample's gradient is "
+      "lost. Takes twice the memory of the bank's vectors; false: the paper's.");
     v("fill", fill,
       "End training by encoding every document of the store into the bank of the best checkpoint.");
     v("fresh_evaluation", fresh_evaluation,
