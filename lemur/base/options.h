@@ -347,8 +347,7 @@ struct ModelOptions {
       Range{0, 0.9});
     v("without_features", without_features,
       "Columns of [[data.feature]] that the model leaves out, so that a trial without them needs "
-      "no "
-      "ingest of its own.");
+      "no ingest of its own.");
     v("task_weights", task_weights,
       "Weights of the labels' losses; empty: 1 each. All 0: nothing but the contrastive losses is "
       "trained.");
@@ -373,14 +372,12 @@ struct BankOptions {
       Range{0, 1});
     v("refresh_budget", refresh_budget,
       "Documents of the batch's histories, those that the bank lacks and the oldest first, that "
-      "are "
-      "encoded forward-only beyond the targets, as a share of the targets that a step encodes; 0: "
-      "none.",
+      "are encoded forward-only beyond the targets, as a share of the targets that a step "
+      "encodes; 0: none.",
       Range{0, 100});
     v("history_gradient", history_gradient,
       "Let the ranking loss reach the encoder through the histories too, by the targets that a "
-      "step "
-      "encodes with a gradient and that its histories show.");
+      "step encodes with a gradient and that its histories show.");
     v("deferred_gradient", deferred_gradient,
       "With backward below 1, keep the gradient of a target whose representation carries none "
       "until its document is next encoded with one, and add it there: no sample's gradient is "

@@ -111,7 +111,7 @@ TrainStep::Targets TrainStep::encode_targets(const Batch& batch, int64_t step,
   StepPlan plan = this->plan(batch, step);
   const bool defers = defers_gradients(step);
   Targets targets;
-  std::vector<torch::Tensor> parts, constants;
+  std::vector<torch::Tensor> parts;
   if (!plan.graph.empty()) {
     const std::vector<uint32_t> documents = pick(batch.documents, plan.graph);
     parts.push_back(encode(documents, step, metrics));
@@ -123,20 +123,9 @@ TrainStep::Targets TrainStep::encode_targets(const Batch& batch, int64_t step,
   }
   if (!plan.forward_only.empty()) {
     torch::NoGradGuard no_grad;
-    constants.push_back(encode(pick(batch.documents, plan.forward_only), step, metrics));
+    parts.push_back(encode(pick(batch.documents, plan.forward_only), step, metrics));
   }
-  if (!plan.stored.empty())
-    constants.push_back(documents_.gather(pick(batch.documents, plan.stored)));
-  if (!constants.empty()) {
-    parts.push_back(torch::cat(constants));
-    if (defers) {
-      std::vector<uint32_t> documents = pick(batch.documents, plan.forward_only);
-      const std::vector<uint32_t> stored = pick(batch.documents, plan.stored);
-      documents.insert(documents.end(), stored.begin(), stored.end());
-      targets.constants = std::move(documents);
-      targets.constant_vectors = parts.back().requires_grad_(true);
-    }
-  }
+  if (!plan.stored.empty()) parts.push_back(documents_.gather(pick(batch.documents, plan.stored)));
 
   std::vector<int64_t> place(batch.documents.size());
   int64_t next = 0;
@@ -147,6 +136,10 @@ TrainStep::Targets TrainStep::encode_targets(const Batch& batch, int64_t step,
   metrics.backward += std::ssize(plan.graph);
   targets.vectors = torch::cat(parts).index_select(
       0, torch::tensor(place, torch::kInt64).to(state_.model->device()));
+  if (defers && targets.vectors.requires_grad())
+    targets.vectors.retain_grad();
+  else if (defers)
+    targets.vectors.requires_grad_(true);
   targets.graph = std::move(plan.graph);
   targets.encoded = encoded;
   return targets;
@@ -164,10 +157,18 @@ bool TrainStep::defers_gradients(int64_t step) const {
 }
 
 /// Keeps the gradients of documents that were not encoded with one.
-void TrainStep::defer_gradients(const Targets& targets) {
-  if (!targets.constant_vectors.defined() || !targets.constant_vectors.grad().defined()) return;
-  state_.pending_gradients.add(documents_.rows(targets.constants),
-                               targets.constant_vectors.grad().cpu().contiguous());
+void TrainStep::defer_gradients(const Batch& batch, const Targets& targets) {
+  const torch::Tensor& gradients = targets.vectors.grad();
+  if (!gradients.defined()) return;  // no loss reaches the encoders
+  std::vector<uint32_t> documents;
+  std::vector<int64_t> rows;
+  for (uint32_t i = 0; i < batch.documents.size(); ++i) {
+    if (std::ranges::binary_search(targets.graph, i)) continue;
+    documents.push_back(batch.documents[i]);
+    rows.push_back(i);
+  }
+  state_.pending_gradients.add(documents_.rows(documents),
+                               gradients.cpu().index_select(0, torch::tensor(rows, torch::kInt64)));
 }
 
 void TrainStep::refresh(std::span<const uint32_t> documents, int64_t encoded, int64_t step,
@@ -295,7 +296,7 @@ void TrainStep::pass(const Batch& part, const LossShares& shares, int64_t step,
     fail<DataError>("train", "the loss is {} at step {}; lower train.learning_rate", loss, step);
   const int64_t forward = sum(counted_flops());
   (targets.owed.defined() ? losses.total + targets.owed : losses.total).backward();
-  defer_gradients(targets);
+  if (targets.vectors.defined() && defers_gradients(step)) defer_gradients(part, targets);
   metrics.flops_backward += sum(counted_flops()) - forward;
   watch.add_to(times.backward);
 

@@ -59,12 +59,10 @@ class TrainStep {
  private:
   /// Representations of a batch's distinct documents.
   struct Targets {
-    torch::Tensor vectors;        ///< [I, r]
+    torch::Tensor vectors;        ///< [I, r]; keeps its gradient where some of it is deferred
     std::vector<uint32_t> graph;  ///< those that carry a gradient, ascending
     int64_t encoded = 0;
     torch::Tensor owed;  ///< scalar whose gradient is what waited for `graph`; undefined: nothing
-    std::vector<uint32_t> constants;  ///< documents that were not encoded with a gradient
-    torch::Tensor constant_vectors;   ///< theirs, a leaf; undefined where no gradient waits
   };
   /// What the parts of a batch leave to the end of the step.
   struct Passed {
@@ -80,7 +78,7 @@ class TrainStep {
   bool encoders_frozen(int64_t step) const;
   bool defers_gradients(int64_t step) const;
   Targets encode_targets(const Batch& batch, int64_t step, StepMetrics& metrics);
-  void defer_gradients(const Targets& targets);
+  void defer_gradients(const Batch& batch, const Targets& targets);
   void refresh(std::span<const uint32_t> documents, int64_t encoded, int64_t step,
                StepMetrics& metrics);
   StoredContent read_histories(std::span<const uint32_t> documents, const Batch& batch,
