@@ -113,7 +113,7 @@ def main():
         assert "\nepochs = 1\n" in pretraining, "--set replaced what an arm sets"
         for row in whole["rows"]:
             assert row["learning_rate"] == float(max(row["valid"], key=row["valid"].get)), row
-            assert row["flops_per_step"] > 0 and row["parameters"] > 0 and len(row["auc"]["by_seed"]) == 2, row
+            assert row["flops_per_step"] > row["ranker_flops_per_sample"] > 0 and row["parameters"] > 0 and len(row["auc"]["by_seed"]) == 2, row
 
         kill_twice(ablate(work / "killed", *rates), work / "killed", seconds, random.Random(arguments.seed))
         run(*ablate(work / "killed", *rates))
@@ -123,9 +123,25 @@ def main():
         start = time.monotonic()
         done = run(*ablate(work / "whole", *rates))
         assert time.monotonic() - start < seconds / 3 and "training" not in done.stderr, "what is finished runs again"
+        assert "0 runs to go" in run(*ablate(work / "whole", *rates, "--dry-run")).stdout
+        records = sorted((work / "killed/runs/ids").glob("lr-*/seed-1.json"))
+        records[0].write_text("{}")
+        records[1].write_text(json.dumps(json.loads(records[1].read_text()) | {"trained": {}, "measured on test": None}))
+        run(*ablate(work / "killed", *rates))
+        killed = json.loads((work / "killed/small.json").read_text())
+        assert without_speed(killed) == whole, "damaged results"
         refused = run(*ablate(work / "whole", *rates), "train.epochs=1", code=2)
         assert "was begun with another configuration" in refused.stderr, refused.stderr
+        arms.write_text(ARMS.replace('"train.metric=none", "train.epochs=1"', '"train.metric=none", "train.epochs=2"'))
+        refused = run(*ablate(work / "whole", *rates), code=2)
+        assert "was begun with another configuration" in refused.stderr, "two-stage results of another pre-training"
         run(*ablate(work / "other", "--table", "nothing"), code=2)
+        for wrong, part in {("--split", "nope"): "no events of split 'nope'", ("--learning-rates", 0.001, 99): "'train.learning_rate' = 99",
+                            ("--learning-rates", 0.001, 0.001): "0.001 is there twice"}.items():
+            refused = run(*ablate(work / "other", *wrong), code=2)
+            assert part in refused.stderr, refused.stderr
+        assert "leave out --set train.seed=2" in run(*ablate(work / "other"), "train.seed=2", code=2).stderr
+        assert not (work / "other").exists(), "a refused command leaves nothing"
         print(f"an ablation of {seconds:.0f} s, killed twice: the same table")
     finally:
         shutil.rmtree(work, ignore_errors=True)

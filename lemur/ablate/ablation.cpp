@@ -42,13 +42,26 @@ Ablation::Ablation(AblationOptions options, const Arms& arms, const StoreSchema&
       runner_(options_.runner, arms, schema) {
   if (options_.seeds < 1)
     fail<InvalidArgument>(kWhere, "{} seeds; give at least 1", options_.seeds);
-  for (const double rate : options_.learning_rates)
+  const std::vector<double>& learning_rates = options_.learning_rates;
+  for (const double rate : learning_rates) {
     if (!(rate > 0)) fail<InvalidArgument>(kWhere, "a learning rate of {} trains nothing", rate);
-  if (options_.learning_rates.size() > 1 && !has_events(schema, "valid"))
+    if (std::ranges::count(learning_rates, rate) > 1)
+      fail<InvalidArgument>(kWhere, "the learning rate {} is there twice", rate);
+    std::vector<std::string> overrides = options_.runner.set;
+    overrides.push_back(fmt::format("train.learning_rate={}", rate));
+    load_options(options_.runner.config, overrides);  // which knows its range
+  }
+  for (const std::string& override : options_.runner.set)
+    if (override.starts_with("train.seed="))
+      fail<InvalidArgument>(kWhere, "the seeds are 1 up to --seeds; leave out --set {}", override);
+  if (!has_events(schema, options_.runner.split))
+    fail<InvalidArgument>(kWhere, "the store has no events of split '{}' to measure the runs on",
+                          options_.runner.split);
+  if (learning_rates.size() > 1 && !has_events(schema, "valid"))
     fail<InvalidArgument>(kWhere,
                           "the store has no events of split 'valid' to choose among the learning "
                           "rates {}; give one",
-                          fmt::join(options_.learning_rates, ", "));
+                          fmt::join(learning_rates, ", "));
   for (const std::string& table : options_.tables) tables_.push_back(rows_of(table));
   for (const Arm* arm : arms_in_order())  // before hours are spent on those before it
     configuration_of(*arm);
@@ -119,14 +132,19 @@ std::vector<double> Ablation::rates(const Arm& arm) const {
   return arm.pretraining ? std::vector<double>{} : options_.learning_rates;
 }
 
-/// All runs of an arm, were the first learning rate the best.
+/// All runs of an arm; the first learning rate stands for the best while that is unknown.
 std::vector<ArmRun> Ablation::runs_of(const Arm& arm) const {
-  const std::vector<double> tried = rates(arm);
   std::vector<ArmRun> runs;
-  if (tried.empty()) runs.push_back({&arm, std::nullopt, 1});
-  for (const double rate : tried) runs.push_back({&arm, rate, 1});
-  for (int64_t seed = 2; seed <= options_.seeds; ++seed)
-    runs.push_back({&arm, runs.front().learning_rate, seed});
+  for (const double rate : rates(arm)) runs.push_back({&arm, rate, 1});
+  if (runs.empty()) runs.push_back({&arm, std::nullopt, 1});
+  std::optional<double> chosen = runs.front().learning_rate;
+  double best = -INFINITY;
+  for (const ArmRun& run : runs) {
+    const std::optional<Json> trained = runner_.trained(run);
+    const Json valid = trained ? trained->at("valid") : Json();
+    if (valid.is_number() && valid.get<double>() > best) best = valid, chosen = run.learning_rate;
+  }
+  for (int64_t seed = 2; seed <= options_.seeds; ++seed) runs.push_back({&arm, chosen, seed});
   return runs;
 }
 
@@ -196,7 +214,7 @@ std::string Ablation::plan() {
   for (const Arm* arm : arms_in_order()) {
     const std::vector<ArmRun> runs = runs_of(*arm);
     size_t done = 0;
-    for (const ArmRun& run : runs) done += runner_.hours_of(run).has_value();
+    for (const ArmRun& run : runs) done += runner_.trained(run).has_value();
     const double hours = done < runs.size() ? hours_of_run(*arm) : 0;
     left += hours * static_cast<double>(runs.size() - done);
     missing += runs.size() - done;
@@ -208,7 +226,7 @@ std::string Ablation::plan() {
     for (const std::string& note : rows.notes) text += note + "\n";
   text += fmt::format(
       "learning rates {} with seed 1, the best on valid with seeds 1 to {}\n{} runs to go, about "
-      "{} at most: by 12 steps of each arm, were nothing stopped early\n",
+      "{} by 12 steps and an evaluation of each arm, were nothing stopped early\n",
       fmt::join(options_.learning_rates, " "), options_.seeds, missing, duration(left));
   return text;
 }

@@ -113,18 +113,22 @@ std::vector<std::string> ArmRunner::overrides(const ArmRun& run) const {
   all.push_back(fmt::format("train.seed={}", run.seed));
   all.push_back("train.keep_checkpoints=1");
   if (run.learning_rate) all.push_back(fmt::format("train.learning_rate={}", *run.learning_rate));
-  if (!run.arm->start_from.empty()) {
-    const ArmRun start{&arms_.arm(run.arm->start_from), std::nullopt, run.seed};
-    all.push_back("train.start_from=" + fs::absolute(folder_of(start)).string());
-  }
+  if (!run.arm->start_from.empty())
+    all.push_back("train.start_from=" + fs::absolute(folder_of(start_of(run))).string());
   return all;
 }
 
-/// What must be equal for a result to count: every option but where the arm starts from, and the
-/// store.
+/// The run that one starts from.
+ArmRun ArmRunner::start_of(const ArmRun& run) const {
+  return {&arms_.arm(run.arm->start_from), std::nullopt, run.seed};
+}
+
+/// What must be equal for a result to count: every option, those of the run that it starts from in
+/// place of that run's folder, and the store.
 Json ArmRunner::identity(const ArmRun& run) const {
   Options options = load_options(options_.config, overrides(run));
-  options.train.start_from = run.arm->start_from;
+  if (!run.arm->start_from.empty())
+    options.train.start_from = identity(start_of(run))["configuration"];
   return {{"configuration", hex_hash(options_to_toml(options))}, {"store", store_hash_}};
 }
 
@@ -133,10 +137,11 @@ Json ArmRunner::read_result(const ArmRun& run) const {
   file += ".json";
   if (!fs::exists(file)) return nullptr;
   Json result = Json::parse(read_file(file), nullptr, /*allow_exceptions=*/false);
-  if (!result.is_object()) return nullptr;
   const Json wanted = identity(run);
   for (const auto& [key, value] : wanted.items())
-    if (result.value(key, Json()) != value)
+    if (!result.is_object() || !result.contains(key)) return nullptr;  // damaged
+  for (const auto& [key, value] : wanted.items())
+    if (result[key] != value)
       fail<InvalidArgument>(kWhere, "{} was begun with another {}; give another --run",
                             folder_of(run).string(), key);
   return result;
@@ -174,14 +179,22 @@ void ArmRunner::call(const std::vector<std::string>& arguments, const fs::path& 
                     code, last_line(child.log), child.log.string());
 }
 
+std::optional<Json> ArmRunner::trained(const ArmRun& run) const {
+  const Json result = read_result(run);
+  if (!result.is_object() || !result.contains("trained")) return std::nullopt;
+  const Json& trained = result["trained"];
+  if (!trained.is_object() || !trained.contains("valid") ||
+      !trained.value("hours", Json()).is_number())
+    return std::nullopt;  // damaged
+  return trained;
+}
+
 Json ArmRunner::train(const ArmRun& run) {
-  Json result = read_result(run);
-  if (result.is_object() && result.contains("trained")) return result["trained"];
+  if (const std::optional<Json> before = trained(run)) return *before;
   Json before = nullptr;
-  if (!run.arm->start_from.empty())
-    before = train({&arms_.arm(run.arm->start_from), std::nullopt, run.seed})["hours"];
+  if (!run.arm->start_from.empty()) before = train(start_of(run))["hours"];
   const fs::path folder = folder_of(run);
-  result = identity(run);
+  Json result = identity(run);
   write_result(run, result);
   const bool begun = RunFolder(folder).exists();
   options_.report(fmt::format("{} {}", begun ? "going on with" : "training", describe(run)));
@@ -197,7 +210,7 @@ Json ArmRunner::evaluate(const ArmRun& run) {
   train(run);
   Json result = read_result(run);
   const std::string key = "measured on " + options_.split;
-  if (result.contains(key)) return result[key];
+  if (result.contains(key) && result[key].is_object()) return result[key];
   const fs::path output = options_.folder / "evaluation.json";
   call({"evaluate", "--run", folder_of(run).string(), "--store", options_.store.string(), "--split",
         options_.split, "--json"},
@@ -208,12 +221,6 @@ Json ArmRunner::evaluate(const ArmRun& run) {
   write_result(run, result);
   fs::remove(output);
   return result[key];
-}
-
-std::optional<double> ArmRunner::hours_of(const ArmRun& run) const {
-  const Json result = read_result(run);
-  if (!result.is_object() || !result.contains("trained")) return std::nullopt;
-  return result["trained"]["hours"].get<double>();
 }
 
 ArmCost ArmRunner::measure(const Arm& arm) {

@@ -58,14 +58,15 @@ class ArmRunner {
   /// Trains, evaluates the best checkpoint and returns what `lemur evaluate --json` printed.
   nlohmann::ordered_json evaluate(const ArmRun& run);
 
-  /// Whether `train` has nothing to do; and hours that it took then.
-  std::optional<double> hours_of(const ArmRun& run) const;
+  /// What `train` returned; nothing while it has something to do.
+  std::optional<nlohmann::ordered_json> trained(const ArmRun& run) const;
 
   /// Trains a few steps in a folder that is removed again.
   ArmCost measure(const Arm& arm);
 
  private:
   std::filesystem::path folder_of(const ArmRun& run) const;
+  ArmRun start_of(const ArmRun& run) const;
   nlohmann::ordered_json read_result(const ArmRun& run) const;
   void write_result(const ArmRun& run, const nlohmann::ordered_json& result) const;
   nlohmann::ordered_json identity(const ArmRun& run) const;

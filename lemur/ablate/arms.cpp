@@ -4,6 +4,7 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <cctype>
 #include <sstream>
 
 #include "lemur/base/error.h"
@@ -84,10 +85,22 @@ const auto& named(const Items& items, const char* what, std::string_view name) {
                         fmt::join(names, ", "));
 }
 
+/// Names are folders and files of an ablation.
+void check_name(const char* what, const std::string& name) {
+  const auto fits = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_' || c == '.';
+  };
+  if (name.empty() || name.front() == '.' || !std::ranges::all_of(name, fits))
+    fail<InvalidArgument>(kWhere,
+                          "{} is named '{}'; a name is of letters, digits, '-', '_' and '.' within",
+                          what, name);
+}
+
 Arm read_arm(const toml::table& table, const Arms& before) {
   KeyReader reader(table, "an arm");
   Arm arm;
   arm.name = reader.text("name", /*required=*/true);
+  check_name("an arm", arm.name);
   arm.title = reader.text("title", /*required=*/true);
   if (const std::string from = reader.text("from"); !from.empty()) {
     arm.set = before.arm(from).set;
@@ -125,12 +138,16 @@ AblationTable read_table(const toml::table& table, const Arms& arms) {
   KeyReader reader(table, "a table");
   AblationTable result;
   result.name = reader.text("name", /*required=*/true);
+  check_name("a table", result.name);
+  if (std::ranges::count(arms.tables, result.name, &AblationTable::name) > 0)
+    fail<InvalidArgument>(kWhere, "two tables are named '{}'", result.name);
   result.title = reader.text("title", /*required=*/true);
   result.base = reader.text("base", /*required=*/true);
   for (const toml::table* row : reader.tables("rows")) result.rows.push_back(read_row(*row, arms));
   reader.finish();
   if (std::ranges::count(result.rows, result.base, &TableRow::arm) != 1)
-    fail<InvalidArgument>(kWhere, "the table '{}' has no row of its base '{}'", result.name,
+    fail<InvalidArgument>(kWhere, "the table '{}' has {} rows of its base '{}'; it needs one",
+                          result.name, std::ranges::count(result.rows, result.base, &TableRow::arm),
                           result.base);
   return result;
 }

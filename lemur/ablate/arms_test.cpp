@@ -103,7 +103,14 @@ TEST(Arms, NameWhatIsWrong) {
   refuses("[[arm]]\nname = \"c\"\n", "an arm has no 'title'");
   refuses("[[arm]]\nname = \"c\"\ntitle = \"C\"\nsets = []\n", "an arm has an unknown key 'sets'");
   refuses("[[table]]\nname = \"u\"\ntitle = \"U\"\nbase = \"b\"\nrows = [{ arm = \"a\" }]\n",
-          "the table 'u' has no row of its base 'b'");
+          "the table 'u' has 0 rows of its base 'b'");
+  refuses("[[table]]\nname = \"t\"\ntitle = \"U\"\nbase = \"a\"\nrows = [{ arm = \"a\" }]\n",
+          "two tables are named 't'");
+  for (const char* name : {"", "..", "../c", "c/d"})
+    refuses(std::string("[[arm]]\nname = \"") + name + "\"\ntitle = \"C\"\n",
+            std::string("an arm is named '") + name + "'");
+  refuses("[[table]]\nname = \"/u\"\ntitle = \"U\"\nbase = \"a\"\nrows = [{ arm = \"a\" }]\n",
+          "a table is named '/u'");
   refuses("[[arm]\n", "small.toml line ");
   expect_error<InvalidArgument>([] { parse_arms(kSmall, "small.toml").table("x"); },
                                 "there is no table 'x'; there are: t");

@@ -43,6 +43,7 @@ int run_child(const ChildOptions& options) {
   const pid_t parent = ::getpid(), child = ::fork();
   if (child < 0) fail<DataError>("ablate", "cannot start a process: {}", std::strerror(errno));
   if (child == 0) {
+    ::setpgid(0, 0);  // Ctrl-C goes to this process alone, which asks the child once
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != parent) ::_exit(kNotStarted);  // it died before
     ::dup2(output.number(), STDOUT_FILENO);

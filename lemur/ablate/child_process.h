@@ -15,9 +15,9 @@ struct ChildOptions {
   const std::atomic<bool>* stop = nullptr;  ///< set: the program is asked to stop (SIGINT)
 };
 
-/// Runs a program and returns its exit code, 128 + the signal that ended it. It is killed when this
-/// process dies, however that happens. To be called on the main thread. Throws DataError where the
-/// program or the files cannot be opened.
+/// Runs a program in a process group of its own and returns its exit code, 128 + the signal that
+/// ended it. It is killed when this process dies, however that happens. To be called on the main
+/// thread. Throws DataError where the program or the files cannot be opened.
 int run_child(const ChildOptions& options);
 
 }  // namespace lemur

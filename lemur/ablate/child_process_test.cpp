@@ -1,6 +1,7 @@
 #include "lemur/ablate/child_process.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <thread>
 
@@ -45,6 +46,15 @@ TEST(ChildProcess, AsksTheProgramToStop) {
                        .stop = &stop}),
             42);
   later.join();
+}
+
+TEST(ChildProcess, IsOutsideOfThisProcessGroup) {
+  const TemporaryFolder folder;
+  const ChildOptions options{.command = {"/usr/bin/cut", "-d ", "-f5", "/proc/self/stat"},
+                             .output = folder.path() / "out",
+                             .log = folder.path() / "log"};
+  ASSERT_EQ(run_child(options), 0);
+  EXPECT_NE(std::stoi(read_file(options.output)), ::getpgrp());
 }
 
 TEST(ChildProcess, NoticesAProgramThatIsNotThere) {

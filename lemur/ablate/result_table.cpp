@@ -49,11 +49,11 @@ Json metric_of(const ArmResult& result, const ArmResult* base, const char* metri
 }
 
 /// Mean over the seeds, null where one lacks it.
-Json mean_of(const ArmResult& result, const char* key) {
+Json mean_of(const std::vector<Json>& by_seed, const char* key) {
   std::vector<double> values;
-  for (const Json& trained : result.trained) {
-    if (!trained.value(key, Json()).is_number()) return nullptr;
-    values.push_back(trained[key]);
+  for (const Json& of_seed : by_seed) {
+    if (!of_seed.value(key, Json()).is_number()) return nullptr;
+    values.push_back(of_seed[key]);
   }
   return values.empty() ? Json(nullptr) : Json(interval_of(values).mean);
 }
@@ -66,10 +66,11 @@ Json row_of(const TableRow& row, const ArmResult& result, const ArmResult* base)
           {"auc", metric_of(result, base, "auc")},
           {"qauc", metric_of(result, base, "qauc")},
           {"uauc", metric_of(result, base, "uauc")},
-          {"parameters", mean_of(result, "parameters")},
-          {"flops_per_step", mean_of(result, "flops_per_step")},
-          {"samples_per_second", mean_of(result, "samples_per_second")},
-          {"hours", mean_of(result, "hours")},
+          {"parameters", mean_of(result.trained, "parameters")},
+          {"flops_per_step", mean_of(result.trained, "flops_per_step")},
+          {"ranker_flops_per_sample", mean_of(result.measured, "ranker_flops_per_sample")},
+          {"samples_per_second", mean_of(result.trained, "samples_per_second")},
+          {"hours", mean_of(result.trained, "hours")},
           {"paper",
            {{"auc", number(row.auc)},
             {"qauc", number(row.qauc)},
@@ -104,6 +105,13 @@ std::string paper_figure(const Json& value, bool is_base) {
                  : fmt::format("{:+.2f}%", value.get<double>());
 }
 
+/// A title that ends no cell.
+std::string escaped(std::string text) {
+  for (size_t at = 0; (at = text.find('|', at)) != std::string::npos; at += 2)
+    text.insert(at, 1, '\\');
+  return text;
+}
+
 using Cells = std::vector<std::string>;
 
 /// How a table is laid out: what it has figures of.
@@ -123,7 +131,7 @@ Columns columns_of(const Json& table) {
 
 Cells cells_of(const Json& row, const std::string& base, const Columns& columns) {
   const bool is_base = row["arm"] == base;
-  Cells cells = {row["title"]};
+  Cells cells = {escaped(row["title"])};
   for (const char* metric : {"auc", columns.second_metric}) {
     const Json& ours = row[metric];
     const char* published = metric == std::string_view("auc") ? "auc" : "qauc";
@@ -138,6 +146,7 @@ Cells cells_of(const Json& row, const std::string& base, const Columns& columns)
   };
   cost("parameters");
   cost("flops_per_step");
+  cells.push_back(with_letter(row["ranker_flops_per_sample"]));
   const Json& speed = row["samples_per_second"];
   cells.push_back(speed.is_number() ? fmt::format("{:.0f}", speed.get<double>()) : "-");
   cells.push_back(row["hours"].is_number() ? fmt::format("{:.2f}", row["hours"].get<double>())
@@ -194,7 +203,8 @@ std::string table_to_markdown(const Json& table) {
   if (columns.paper_costs) head.emplace_back("paper");
   head.emplace_back("FLOPs/step");
   if (columns.paper_costs) head.emplace_back("paper");
-  for (const char* name : {"samples/s", "hours", "learning rate"}) head.push_back(name);
+  for (const char* name : {"ranker FLOPs/sample", "samples/s", "hours", "learning rate"})
+    head.push_back(name);
   std::vector<Cells> lines = {head};
   for (const Json& row : table["rows"]) lines.push_back(cells_of(row, table["base"], columns));
   std::vector<size_t> widths(head.size(), 3);

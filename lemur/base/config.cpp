@@ -328,7 +328,8 @@ void validate(const Options& o) {
   require_divides(o.model.tokens, "model.tokens", o.model.token_width, "model.token_width");
   require_divides(o.model.decoder_heads, "model.decoder_heads", o.model.representation_width,
                   "model.representation_width");
-  if (!o.model.task_weights.empty() && o.model.task_weights.size() != o.data.columns.labels.size())
+  if (o.model.task_weights.size() > 1 &&
+      o.model.task_weights.size() != o.data.columns.labels.size())
     fail<InvalidArgument>(kWhere, "model.task_weights has {} weights for {} labels",
                           o.model.task_weights.size(), o.data.columns.labels.size());
   if (o.train.patience > 0 && o.train.metric == "none")

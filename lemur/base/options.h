@@ -349,8 +349,8 @@ struct ModelOptions {
       "Columns of [[data.feature]] that the model leaves out, so that a trial without them needs "
       "no ingest of its own.");
     v("task_weights", task_weights,
-      "Weights of the labels' losses; empty: 1 each. All 0: nothing but the contrastive losses is "
-      "trained.");
+      "Weights of the labels' losses; a single one is every label's; empty: 1 each. All 0: nothing "
+      "but the contrastive losses is trained.");
   }
 };
 

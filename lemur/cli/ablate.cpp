@@ -3,6 +3,9 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <memory>
 
 #include "lemur/ablate/ablation.h"
@@ -26,15 +29,17 @@ struct Arguments {
 
 /// Holds the folder until the program ends: two ablations in one would train the same runs.
 void lock(const fs::path& folder) {
-  fs::create_directories(folder);
+  std::error_code error;
+  fs::create_directories(folder, error);
   const int file = ::open((folder / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (file < 0 || ::flock(file, LOCK_EX | LOCK_NB) != 0)
-    fail<DataError>("ablate", "{} is in use by another lemur ablate, or cannot be written",
-                    folder.string());
+  if (file < 0)
+    fail<DataError>("ablate", "cannot write into {}: {}", folder.string(), std::strerror(errno));
+  if (::flock(file, LOCK_EX | LOCK_NB) != 0)
+    fail<DataError>("ablate", "{} is in use by another lemur ablate", folder.string());
 }
 
 std::vector<std::string> tables_of(const Arguments& arguments, const Arms& arms) {
-  if (arguments.tables != std::vector<std::string>{"all"}) return arguments.tables;
+  if (std::ranges::count(arguments.tables, "all") == 0) return arguments.tables;
   std::vector<std::string> names;
   for (const AblationTable& table : arms.tables) names.push_back(table.name);
   return names;
@@ -72,8 +77,8 @@ void run_ablate(const Arguments& arguments) {
       .seeds = arguments.seeds,
       .learning_rates =
           arguments.learning_rates.empty() ? arms.learning_rates : arguments.learning_rates};
-  lock(arguments.run);
   Ablation ablation(std::move(options), arms, store.schema());
+  lock(arguments.run);
   catch_interrupts();
   try {
     if (arguments.dry_run) {

@@ -10,9 +10,12 @@
 #include "lemur/data/run_folder.h"
 #include "lemur/eval/evaluator.h"
 #include "lemur/eval/predictions.h"
+#include "lemur/kernels/flops.h"
 
 namespace lemur {
 namespace {
+
+constexpr auto kRanker = static_cast<size_t>(FlopPart::kRanker);
 
 struct Arguments {
   std::string run, store, split = "test", predictions, checkpoint = "best", device;
@@ -85,6 +88,7 @@ void run_evaluate(const Arguments& arguments) {
 
   Evaluator evaluator(store, state, options.train.evaluate_batch_size);
   Progress progress({.title = "evaluate", .total = static_cast<int64_t>(split.end - split.begin)});
+  const int64_t before = counted_flops()[kRanker];
   Evaluation evaluation =
       evaluator.run(arguments.split, [&](int64_t done, int64_t) { progress.update(done); });
   progress.finish();
@@ -96,6 +100,11 @@ void run_evaluate(const Arguments& arguments) {
   for (const auto& [name, value] : overall.items()) result[name] = value;
   result["checkpoint"] = checkpoint.filename().string();
   result["encoded_documents"] = evaluation.encoded_documents;
+  const int64_t ranker_flops = counted_flops()[kRanker] - before;
+  result["ranker_flops_per_sample"] = nullptr;
+  if (ranker_flops > 0 && !arguments.int8)
+    result["ranker_flops_per_sample"] =
+        static_cast<double>(ranker_flops) / static_cast<double>(split.end - split.begin);
   if (evaluation.cold_rows) result["cold_rows"] = *evaluation.cold_rows;
   const auto& summary = store.manifest().at("summary");
   if (summary.contains("query_log"))

@@ -1,5 +1,7 @@
 #include "lemur/report/report.h"
 
+#include <algorithm>
+#include <array>
 #include <ctime>
 #include <fstream>
 #include <map>
@@ -50,10 +52,18 @@ void read_bench(const fs::path& file, Json& lines) {
   }
 }
 
+/// Whether the page can show a row of a table of `lemur ablate`.
+bool is_ablation_row(const Json& row) {
+  if (!row.is_object() || !row.value("title", Json()).is_string()) return false;
+  return std::ranges::all_of(std::array{"auc", "qauc", "uauc", "paper"},
+                             [&](const char* key) { return row.value(key, Json()).is_object(); });
+}
+
 Json read_ablation(const fs::path& file) {
   Json table = Json::parse(read_file(file), nullptr, /*allow_exceptions=*/false);
   if (!table.is_object() || !table.value("table", Json()).is_string() ||
-      !table.value("title", Json()).is_string() || !table.value("rows", Json()).is_array())
+      !table.value("title", Json()).is_string() || !table.value("rows", Json()).is_array() ||
+      !std::ranges::all_of(table["rows"], is_ablation_row))
     fail<DataError>("report", "{} is no table of `lemur ablate`", file.string());
   return table;
 }

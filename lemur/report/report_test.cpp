@@ -88,6 +88,8 @@ TEST_F(Report, TakesTablesOfAblationsAndNothingElse) {
   const auto table = write("main.json", R"({"table":"main","title":"Main","rows":[]})");
   const Json report = collect_report({.runs = {}, .benches = {}, .ablations = {table}});
   EXPECT_EQ(report["ablations"].dump(), R"([{"table":"main","title":"Main","rows":[]}])");
+  const auto broken = write("broken.json", R"({"table":"main","title":"Main","rows":[1]})");
+  EXPECT_THROW(collect_report({.runs = {}, .benches = {}, .ablations = {broken}}), DataError);
   for (const char* wrong : {"{", "[]", R"({"table":"main"})"})
     expect_error<DataError>(
         [&] { collect_report({.runs = {}, .benches = {}, .ablations = {write("x.json", wrong)}}); },

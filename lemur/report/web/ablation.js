@@ -23,8 +23,9 @@ function ablation_row(row, base, second) {
   };
   return [
     row.title, ...metric("auc"), ...metric(second), short(row.parameters),
-    short(row.flops_per_step), short(row.paper?.flops_per_step), short(row.samples_per_second),
-    duration(row.hours), is_number(row.learning_rate) ? String(row.learning_rate) : "–"
+    short(row.flops_per_step), short(row.paper?.flops_per_step), short(row.ranker_flops_per_sample),
+    short(row.samples_per_second), duration(row.hours),
+    is_number(row.learning_rate) ? String(row.learning_rate) : "–"
   ];
 }
 
@@ -37,7 +38,8 @@ function ablation_section() {
     const second = !has_any("qauc") && has_any("uauc") ? "uauc" : "qauc";
     const head = [
       "Arm", "AUC", "Change", "Paper", second.toUpperCase(), "Change", "Paper's QAUC",
-      "Dense parameters", "FLOPs a step", "Paper", "Samples/s", "Training", "Learning rate"
+      "Dense parameters", "FLOPs a step", "Paper", "Ranker's FLOPs a sample ranked", "Samples/s",
+      "Training", "Learning rate"
     ];
     made.append(table(
         head, each.rows.map((row) => ablation_row(row, each.base, second)),
