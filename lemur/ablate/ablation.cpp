@@ -168,8 +168,7 @@ ArmResult Ablation::run_arm(const Arm& arm) {
   return result;
 }
 
-std::vector<Json> Ablation::run() {
-  std::vector<Json> tables;
+void Ablation::run(const std::function<void(const Json&)>& finished) {
   for (const Rows& rows : tables_) {
     std::vector<ArmResult> results;
     std::vector<std::string> notes = rows.notes;
@@ -185,9 +184,8 @@ std::vector<Json> Ablation::run() {
     table["split"] = options_.runner.split;
     table["learning_rates"] = options_.learning_rates;
     table["notes"] = notes;
-    tables.push_back(std::move(table));
+    finished(table);
   }
-  return tables;
 }
 
 /// By a few steps and an evaluation.

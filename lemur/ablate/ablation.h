@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -27,9 +28,9 @@ class Ablation {
   /// Throws InvalidArgument where a table, an arm's overrides or a learning rate does not fit.
   Ablation(AblationOptions options, const Arms& arms, const StoreSchema& schema);
 
-  /// Runs all tables and returns them as result_table does, each with its "notes". Throws Stopped
-  /// where a signal ended it.
-  std::vector<nlohmann::ordered_json> run();
+  /// Runs all tables and gives each, once it is finished, to `finished`: as result_table returns
+  /// it, with its "split", "learning_rates" and "notes". Throws Stopped where a signal ended it.
+  void run(const std::function<void(const nlohmann::ordered_json&)>& finished);
 
   /// Says what `run` would do, an arm a line, and how long it would take by a few steps of each
   /// arm that is not finished.

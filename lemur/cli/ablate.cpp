@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <memory>
 
@@ -45,19 +46,14 @@ std::vector<std::string> tables_of(const Arguments& arguments, const Arms& arms)
   return names;
 }
 
-void write_tables(const fs::path& folder, const std::vector<nlohmann::ordered_json>& tables) {
-  for (const auto& table : tables) {
-    std::string markdown = table_to_markdown(table);
-    for (const auto& note : table["notes"]) markdown += "\n" + note.get<std::string>() + "\n";
-    const std::string name = table["table"];
-    write_file_atomically(folder / (name + ".json"), table.dump(1) + "\n");
-    write_file_atomically(folder / (name + ".md"), markdown);
-    fmt::print("\n{}", markdown);
-  }
-  fmt::print(
-      "\nchange: against the base with the same seed; ±: 95% confidence over the seeds; paper: its "
-      "figure, of other data; also in {}\n",
-      folder.string());
+void write_table(const fs::path& folder, const nlohmann::ordered_json& table) {
+  std::string markdown = table_to_markdown(table);
+  for (const auto& note : table["notes"]) markdown += "\n" + note.get<std::string>() + "\n";
+  const std::string name = table["table"];
+  write_file_atomically(folder / (name + ".json"), table.dump(1) + "\n");
+  write_file_atomically(folder / (name + ".md"), markdown);
+  fmt::print("\n{}", markdown);
+  std::fflush(stdout);
 }
 
 void run_ablate(const Arguments& arguments) {
@@ -84,7 +80,11 @@ void run_ablate(const Arguments& arguments) {
     if (arguments.dry_run) {
       fmt::print("{}", ablation.plan());
     } else {
-      write_tables(arguments.run, ablation.run());
+      ablation.run([&](const auto& table) { write_table(arguments.run, table); });
+      fmt::print(
+          "\nchange: against the base with the same seed; ±: 95% confidence over the seeds; paper: "
+          "its figure, of other data; also in {}\n",
+          arguments.run);
     }
   } catch (const Stopped&) {
     fmt::print("interrupted; the same command goes on\n");
