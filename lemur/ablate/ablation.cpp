@@ -132,18 +132,26 @@ std::vector<double> Ablation::rates(const Arm& arm) const {
   return arm.pretraining ? std::vector<double>{} : options_.learning_rates;
 }
 
-/// All runs of an arm; the first learning rate stands for the best while that is unknown.
+/// The learning rate whose run with the first seed is the best on valid, of those that are trained;
+/// the first one where none is.
+std::optional<double> Ablation::best_rate(const Arm& arm) const {
+  std::optional<double> chosen;
+  double best = -INFINITY;
+  for (const double rate : rates(arm)) {
+    if (!chosen) chosen = rate;
+    const std::optional<Json> trained = runner_.trained({&arm, rate, 1});
+    const Json valid = trained ? trained->at("valid") : Json();
+    if (valid.is_number() && valid.get<double>() > best) best = valid, chosen = rate;
+  }
+  return chosen;
+}
+
+/// All runs of an arm, with what is known of its best learning rate.
 std::vector<ArmRun> Ablation::runs_of(const Arm& arm) const {
   std::vector<ArmRun> runs;
   for (const double rate : rates(arm)) runs.push_back({&arm, rate, 1});
   if (runs.empty()) runs.push_back({&arm, std::nullopt, 1});
-  std::optional<double> chosen = runs.front().learning_rate;
-  double best = -INFINITY;
-  for (const ArmRun& run : runs) {
-    const std::optional<Json> trained = runner_.trained(run);
-    const Json valid = trained ? trained->at("valid") : Json();
-    if (valid.is_number() && valid.get<double>() > best) best = valid, chosen = run.learning_rate;
-  }
+  const std::optional<double> chosen = best_rate(arm);
   for (int64_t seed = 2; seed <= options_.seeds; ++seed) runs.push_back({&arm, chosen, seed});
   return runs;
 }
@@ -151,15 +159,13 @@ std::vector<ArmRun> Ablation::runs_of(const Arm& arm) const {
 ArmResult Ablation::run_arm(const Arm& arm) {
   ArmResult result;
   const std::vector<double> tried = rates(arm);
-  if (tried.size() == 1) result.learning_rate = tried[0];
-  double best = -INFINITY;
   for (size_t i = 0; tried.size() > 1 && i < tried.size(); ++i) {
     const Json valid = runner_.train({&arm, tried[i], 1})["valid"];
     result.valid[fmt::format("{}", tried[i])] = valid;
     if (!valid.is_number())
       fail<DataError>(kWhere, "{}: no metric on valid", describe({&arm, tried[i], 1}));
-    if (valid.get<double>() > best) best = valid, result.learning_rate = tried[i];
   }
+  result.learning_rate = best_rate(arm);
   for (int64_t seed = 1; seed <= options_.seeds; ++seed) {
     const ArmRun run{&arm, result.learning_rate, seed};
     result.trained.push_back(runner_.train(run));

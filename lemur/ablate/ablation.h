@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -42,6 +43,7 @@ class Ablation {
     std::vector<std::string> notes;
   };
   std::vector<double> rates(const Arm& arm) const;
+  std::optional<double> best_rate(const Arm& arm) const;
   ArmResult run_arm(const Arm& arm);
   std::vector<const Arm*> arms_in_order() const;
   std::vector<ArmRun> runs_of(const Arm& arm) const;
