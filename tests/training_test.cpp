@@ -421,6 +421,20 @@ TEST(Training, FillsTheBankOfTheBestCheckpointOnce) {
     ASSERT_NEAR(fresh.scores[i], stored.scores[i], 1e-5);
 }
 
+TEST(Training, WritesOfABankOnlyWhereThereIsOne) {
+  SampleStore store(shared_world().folder.path() / "store");
+  Options options = shared_world().options;
+  options.train.max_steps = options.train.log_every = 2;
+  for (const bool enabled : {true, false}) {
+    options.bank.enabled = enabled;
+    TemporaryFolder runs;
+    train(options, store, {.run = runs.path() / "run", .show_progress = false});
+    const std::string metrics = read_file(runs.path() / "run/metrics.jsonl");
+    EXPECT_NE(metrics.find("encoder/forward"), std::string::npos);
+    EXPECT_EQ(metrics.find("bank/") != std::string::npos, enabled) << metrics;
+  }
+}
+
 TEST(Training, AlignsFeedsByTheUsersLastDocuments) {
   World feed({.documents = 200, .users = 20, .events = 2000, .seed = 6}, {"data.columns.query="});
   SampleStore store(feed.folder.path() / "store");

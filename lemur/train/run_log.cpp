@@ -73,6 +73,9 @@ void RunLog::add(const StepMetrics& metrics, const Batch& batch, int64_t step, d
     mean("encoder/backward", static_cast<double>(metrics.backward));
     mean("encoder/refreshed", static_cast<double>(metrics.refreshed));
     mean("encoder/tokens", static_cast<double>(metrics.tokens));
+  }
+  const bool reads_bank = options_.bank && metrics.documents > 0;
+  if (reads_bank) {
     mean("bank/coverage_targets", metrics.target_coverage);
     for (size_t h = 0; h < metrics.history_coverage.size(); ++h)
       mean("bank/coverage_" + options_.history_names[h], metrics.history_coverage[h]);
@@ -100,7 +103,7 @@ void RunLog::add(const StepMetrics& metrics, const Batch& batch, int64_t step, d
   if (last_auc_) text += fmt::format(" auc {:.4f}", *last_auc_);
   double seconds = std::chrono::duration<double>(Clock::now() - interval_start_).count();
   text += fmt::format(" {:.0f} samples/s", static_cast<double>(samples_) / std::max(seconds, 1e-9));
-  if (metrics.documents > 0)
+  if (reads_bank)
     text += fmt::format(" coverage {:.3f} staleness {:.3f}", metrics.target_coverage,
                         metrics.staleness);
   progress_->update(step, text);

@@ -24,8 +24,9 @@ namespace lemur {
 struct RunLogOptions {
   std::filesystem::path run;
   std::vector<std::string> history_names;
-  int64_t step = 0;  ///< lines of metrics.jsonl beyond it are dropped: a crashed run may have gone
-                     ///< further than its checkpoint
+  bool bank = false;  ///< whether the model has one, to write of
+  int64_t step = 0;   ///< lines of metrics.jsonl beyond it are dropped: a crashed run may have gone
+                      ///< further than its checkpoint
   int64_t total_steps = 0;
   bool show_progress = true;
 };

@@ -265,6 +265,7 @@ TrainingResult Trainer::run() {
   for (const auto& history : store_.schema().histories) history_names.push_back(history.name);
   RunLog log({.run = folder_.path(),
               .history_names = history_names,
+              .bank = model_.bank != nullptr,
               .step = state_.step,
               .total_steps = total,
               .show_progress = how_.show_progress});
