@@ -135,6 +135,10 @@ def main():
         arms.write_text(ARMS.replace('"train.metric=none", "train.epochs=1"', '"train.metric=none", "train.epochs=2"'))
         refused = run(*ablate(work / "whole", *rates), code=2)
         assert "was begun with another configuration" in refused.stderr, "two-stage results of another pre-training"
+        arms.write_text(ARMS.replace('"train.epochs=2"', '"train.learning_rate=0.002"'))
+        plan = run(*ablate(work / "own", *rates, "--dry-run")).stdout
+        assert "again: 2 runs" in plan and "ids: 3 runs" in plan, "an arm's own learning rate is no grid: " + plan
+        arms.write_text(ARMS)
         run(*ablate(work / "other", "--table", "nothing"), code=2)
         for wrong, part in {("--split", "nope"): "no events of split 'nope'", ("--learning-rates", 0.001, 99): "'train.learning_rate' = 99",
                             ("--learning-rates", 0.001, 0.001): "0.001 is there twice"}.items():

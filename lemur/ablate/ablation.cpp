@@ -127,9 +127,12 @@ std::vector<const Arm*> Ablation::arms_in_order() const {
   return order;
 }
 
-/// The learning rates to try; nothing stands for the configuration's.
+/// The learning rates to try; nothing stands for the configuration's, or the one that the arm sets.
 std::vector<double> Ablation::rates(const Arm& arm) const {
-  return arm.pretraining ? std::vector<double>{} : options_.learning_rates;
+  const bool has_its_own = std::ranges::any_of(arm.set, [](const std::string& override) {
+    return override.starts_with("train.learning_rate=");
+  });
+  return arm.pretraining || has_its_own ? std::vector<double>{} : options_.learning_rates;
 }
 
 /// The learning rate whose run with the first seed is the best on valid, of those that are trained;
