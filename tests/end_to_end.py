@@ -21,7 +21,7 @@ from program import run
 
 SMALL = ["model.encoder_width=32", "model.representation_width=32", "model.document_layers=2", "model.query_layers=1", "model.tokens=8",
          "model.token_width=32", "train.batch_size=128", "train.epochs=2", "train.checkpoint_every=20", "train.evaluate_every=60",
-         "bank.forward=0.5", "bank.backward=0.25", "bank.refresh_budget=0.1", "bank.history_gradient=true", "bank.fill=true",
+         "bank.forward=0.5", "bank.backward=0.25", "bank.deferred_gradient=true", "bank.refresh_budget=0.1", "bank.history_gradient=true", "bank.fill=true",
          "model.encoder_dropout=0.1", "model.patch_pixels=16", "train.image_flip=true", "train.image_crop=0.2"]
 
 

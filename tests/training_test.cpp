@@ -231,6 +231,7 @@ TEST(Training, InterruptedAndResumedEqualsUninterrupted) {
   Options options = shared_world().options;
   options.model.encoder_dropout = options.model.embedding_dropout = options.model.ranker_dropout =
       0.1;
+  options.bank.deferred_gradient = true;
   options.train.epochs = 2;
   options.train.average_decay = 0.9;
   options.train.checkpoint_every = 7;

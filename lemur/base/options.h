@@ -355,8 +355,8 @@ struct ModelOptions {
 };
 
 struct BankOptions {
-  bool enabled = true, fresh_evaluation = false, history_gradient = false, deferred_gradient = true,
-       fill = false;
+  bool enabled = true, fresh_evaluation = false, history_gradient = false,
+       deferred_gradient = false, fill = false;
   double forward = 1, backward = 1, refresh_budget = 0;
 
   template <typename V>
@@ -381,7 +381,8 @@ struct BankOptions {
     v("deferred_gradient", deferred_gradient,
       "With backward below 1, keep the gradient of a target whose representation carries none "
       "until its document is next encoded with one, and add it there: no sample's gradient is "
-      "lost. Takes twice the memory of the bank's vectors; false: the paper's.");
+      "lost. Takes twice the memory of the bank's vectors, and harms where documents come seldom "
+      "and encoder_learning_rate is large (docs/ablation.md); false: the paper's.");
     v("fill", fill,
       "End training by encoding every document of the store into the bank of the best checkpoint.");
     v("fresh_evaluation", fresh_evaluation,

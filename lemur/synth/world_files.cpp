@@ -91,6 +91,7 @@ fresh_evaluation = true
 [train]
 epochs = 3
 batch_size = 512
+encoder_learning_rate = 0.00025
 word_learning_rate = 0.003
 order = "time"
 schedule = "cosine"
