@@ -49,7 +49,7 @@ def without_speed(table):
     """What two ablations have in common: not how long they took."""
     for row in table["rows"]:
         del row["samples_per_second"], row["hours"]
-    table["notes"] = len(table["notes"])  # which tell how long pre-training took
+    table["notes"] = len(table["notes"])  # one of which tells how long pre-training took
     return table
 
 
@@ -114,6 +114,8 @@ def main():
         for row in whole["rows"]:
             assert row["learning_rate"] == float(max(row["valid"], key=row["valid"].get)), row
             assert row["flops_per_step"] > row["ranker_flops_per_sample"] > 0 and row["parameters"] > 0 and len(row["auc"]["by_seed"]) == 2, row
+
+        assert whole["notes"][-1] == "the best learning rate is on an edge of the grid: IDs (again), two-stage", whole
 
         kill_twice(ablate(work / "killed", *rates), work / "killed", seconds, random.Random(arguments.seed))
         run(*ablate(work / "killed", *rates))

@@ -27,6 +27,12 @@ bool has_history(const StoreSchema& schema, const std::string& name) {
          std::ranges::count(schema.histories, name, &StoreSchema::History::name) > 0;
 }
 
+bool on_edge(std::optional<double> chosen, const std::vector<double>& grid) {
+  if (!chosen || grid.size() < 2) return false;
+  const auto [smallest, largest] = std::ranges::minmax(grid);
+  return *chosen == smallest || *chosen == largest;
+}
+
 bool has_events(const StoreSchema& schema, const std::string& split) {
   return std::ranges::any_of(schema.splits, [&](const StoreSchema::Split& s) {
     return s.name == split && s.end > s.begin;
@@ -181,14 +187,20 @@ void Ablation::run(const std::function<void(const Json&)>& finished) {
   for (const Rows& rows : tables_) {
     std::vector<ArmResult> results;
     std::vector<std::string> notes = rows.notes;
+    std::vector<std::string> on_edges;
     for (const TableRow& row : rows.table.rows) {
       results.push_back(run_arm(arms_.arm(row.arm)));
+      if (on_edge(results.back().learning_rate, options_.learning_rates))
+        on_edges.push_back(row.title);
       const Json before = results.back().trained[0].value("hours_before", Json());
       if (before.is_number())
         notes.push_back(fmt::format("{}: without the {} that its {} took with seed 1", row.title,
                                     duration(before.get<double>()),
                                     arms_.arm(arms_.arm(row.arm).start_from).title));
     }
+    if (!on_edges.empty())
+      notes.push_back(fmt::format("the best learning rate is on an edge of the grid: {}",
+                                  fmt::join(on_edges, ", ")));
     Json table = result_table(rows.table, results);
     table["split"] = options_.runner.split;
     table["learning_rates"] = options_.learning_rates;

@@ -41,6 +41,8 @@ void add_synth(CLI::App& app) {
       ->check(CLI::Range(int64_t{100}, int64_t{1} << 40));
   command->add_flag("--images", options->images,
                     "Covers, which show a part of the topics that the texts do not tell");
+  command->add_flag("--interactions", options->interactions,
+                    "Fields of users and documents, of which pairs move the clicks");
   command->add_option("--seed", options->seed, "Seed")->capture_default_str();
   command->footer(
       "Example: lemur synth --out world --documents 20000 --users 5000 --events 300000");

@@ -9,14 +9,15 @@ namespace lemur {
 double ClickParts::sum() const { return std::accumulate(values.begin(), values.end(), 0.0); }
 
 ClickParts click_parts(const ClickEffects& effects, const Catalogue& catalogue,
-                       const Search& search, const User& user, uint32_t document,
-                       int64_t position) {
+                       const Search& search, const User& user, uint32_t document, int64_t position,
+                       double interactions) {
   const Document& shown = catalogue.documents()[document];
   return {{effects.match * shown.topics.weight_of(search.topic),
            effects.long_interest * user.interest.dot(shown.topics),
            effects.short_interest * shown.topics.weight_of(user.passing_topic),
            effects.quality * shown.quality, effects.author * catalogue.appeal(shown.author),
-           effects.position * std::log2(1 + static_cast<double>(position))}};
+           effects.position * std::log2(1 + static_cast<double>(position)),
+           effects.interactions * interactions}};
 }
 
 void ClickHistogram::add(double probability, bool label) {
@@ -50,7 +51,7 @@ VarianceShares ShareCounter::shares() const {
   double variance = squares_ - mean * logits_;
   if (variance <= 1e-12 * squares_) return {};
   auto share = [&](size_t i) { return (products_[i] - mean * sums_[i]) / variance; };
-  return {share(0), share(1), share(2), share(3), share(4), share(5)};
+  return {share(0), share(1), share(2), share(3), share(4), share(5), share(6)};
 }
 
 }  // namespace lemur

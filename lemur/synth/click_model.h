@@ -12,16 +12,18 @@ namespace lemur {
 
 /// The parts of p*'s logit, without the intercept.
 struct ClickParts {
-  static constexpr size_t kCount = 6;
-  /// match, long interest, short interest, quality, author, position
+  static constexpr size_t kCount = 7;
+  /// match, long interest, short interest, quality, author, position, interactions
   std::array<double, kCount> values{};
 
   double sum() const;
 };
 
-/// Returns the parts of one impression at a position from 0.
+/// Returns the parts of one impression at a position from 0; `interactions` is the sum over its
+/// pairs of fields, 0 in a world without them.
 ClickParts click_parts(const ClickEffects& effects, const Catalogue& catalogue,
-                       const Search& search, const User& user, uint32_t document, int64_t position);
+                       const Search& search, const User& user, uint32_t document, int64_t position,
+                       double interactions);
 
 /// Counts of labels by p*, in cells narrow enough that the AUC is exact to about 1e-5. Memory is
 /// constant.

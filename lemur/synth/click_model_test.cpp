@@ -47,7 +47,8 @@ TEST(ClickParts, FollowTheTopicsOfQueryUserAndDocument) {
                        .short_interest = 5,
                        .quality = 7,
                        .author = 11,
-                       .position = -1};
+                       .position = -1,
+                       .interactions = 13};
   for (uint32_t i = 0; i < 50; ++i) {
     const Document& document = catalogue.documents()[i];
     User user;
@@ -59,13 +60,14 @@ TEST(ClickParts, FollowTheTopicsOfQueryUserAndDocument) {
                   .topic = document.topics.topic(0),
                   .query = "",
                   .abandoned = false};
-    ClickParts parts = click_parts(effects, catalogue, search, user, i, 3);
+    ClickParts parts = click_parts(effects, catalogue, search, user, i, 3, 0.5);
     EXPECT_NEAR(parts.values[0], 2 * main, 1e-6);
     EXPECT_NEAR(parts.values[1], 3, 1e-5);
     EXPECT_NEAR(parts.values[2], 5 * main, 1e-6);
     EXPECT_NEAR(parts.values[3], 7 * document.quality, 1e-5);
     EXPECT_NEAR(parts.values[4], 11 * catalogue.appeal(document.author), 1e-5);
     EXPECT_NEAR(parts.values[5], -2, 1e-9);
+    EXPECT_NEAR(parts.values[6], 6.5, 1e-9);
   }
 }
 

@@ -26,7 +26,7 @@ void watch(const WorldOptions& options, const Visit& visit) {
       ImpressionView shown{search, user, document, position++};
       double logit =
           options.click.intercept +
-          click_parts(options.click, catalogue, search, user, document, shown.position).sum();
+          click_parts(options.click, catalogue, search, user, document, shown.position, 0).sum();
       double expected = unseen.expected_p_star(shown, logit);
       unseen.count(shown);
       visit(shown, catalogue.documents()[document], logit, expected);

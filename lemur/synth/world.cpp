@@ -1,6 +1,7 @@
 #include "lemur/synth/world.h"
 
 #include <cmath>
+#include <memory>
 #include <optional>
 
 #include "lemur/base/error.h"
@@ -8,6 +9,7 @@
 #include "lemur/synth/click_model.h"
 #include "lemur/synth/covers.h"
 #include "lemur/synth/exposure.h"
+#include "lemur/synth/interactions.h"
 #include "lemur/synth/traffic.h"
 #include "lemur/synth/unseen_cover.h"
 #include "lemur/synth/words.h"
@@ -22,22 +24,25 @@ void require_range(const char* name, double value, double low, double high) {
     fail<InvalidArgument>("synth", "{} = {}; expected {} to {}", name, value, low, high);
 }
 
-void hand_over(const Catalogue& catalogue, uint32_t d, const WorldSink& sink) {
+void hand_over(const Catalogue& catalogue, const Interactions* interactions, uint32_t d,
+               const WorldSink& sink) {
   const Document& document = catalogue.documents()[d];
   Catalogue::Texts texts = catalogue.texts(d);
   sink.document({d, texts.title, texts.ocr, texts.asr, texts.cover_ocr, document.author,
                  fmt::format("category{}", catalogue.category(d)), document.created_ms,
-                 catalogue.has_cover(d) ? cover_path(d) : "", document.visual_topic});
+                 catalogue.has_cover(d) ? cover_path(d) : "", document.visual_topic,
+                 interactions ? interactions->of_document(d) : DocumentFields{}});
 }
 
 /// Draws the clicks of what is shown and keeps the statistics.
 class Simulation {
  public:
   Simulation(const WorldOptions& options, const WorldSink& sink, const Catalogue& catalogue,
-             const Lexicon& lexicon)
+             const Interactions* interactions, const Lexicon& lexicon)
       : options_(options),
         sink_(sink),
         catalogue_(catalogue),
+        interactions_(interactions),
         traffic_(options, lexicon),
         exposure_(options, catalogue),
         random_(options.seed, hash_bytes("clicks")) {
@@ -75,8 +80,9 @@ class Simulation {
     int64_t request = summary_.requests++;
     for (size_t position = 0; position < shown.size() && summary_.events < options_.events;
          ++position) {
-      ClickParts parts = click_parts(options_.click, catalogue_, search, user, shown[position],
-                                     static_cast<int64_t>(position));
+      ClickParts parts = click_parts(
+          options_.click, catalogue_, search, user, shown[position], static_cast<int64_t>(position),
+          interactions_ ? interactions_->effect(search.user, search.time_ms, shown[position]) : 0);
       double logit = options_.click.intercept + parts.sum();
       double p_star = 1 / (1 + std::exp(-logit));
       double without_images =
@@ -86,7 +92,9 @@ class Simulation {
       bool click = random_.chance(p_star);
       if (sink_.event)
         sink_.event({search.time_ms, request, search.user, search.query, shown[position], click,
-                     static_cast<int64_t>(position), p_star, without_images});
+                     static_cast<int64_t>(position), p_star, without_images,
+                     interactions_ ? interactions_->of_user(search.user) : UserFields{},
+                     Interactions::hour(search.time_ms)});
       count(p_star, without_images, click);
       shares_.add(parts);
       if (click) exposure_.clicked(shown[position]);
@@ -116,6 +124,7 @@ class Simulation {
   const WorldOptions& options_;
   const WorldSink& sink_;
   const Catalogue& catalogue_;
+  const Interactions* interactions_;  // null without
   Traffic traffic_;
   Exposure exposure_;
   std::optional<UnseenCover> unseen_cover_;  // only with images
@@ -156,9 +165,13 @@ WorldSummary simulate(const WorldOptions& options, const WorldSink& sink,
                    .background_words = options.background_words},
                   options.seed);
   Catalogue catalogue(options, lexicon);
+  std::unique_ptr<Interactions> interactions;
+  if (options.interactions) interactions = std::make_unique<Interactions>(options);
   if (sink.document)
-    for (uint32_t d = 0; d < catalogue.documents().size(); ++d) hand_over(catalogue, d, sink);
-  WorldSummary summary = Simulation(options, sink, catalogue, lexicon).run(progress);
+    for (uint32_t d = 0; d < catalogue.documents().size(); ++d)
+      hand_over(catalogue, interactions.get(), d, sink);
+  WorldSummary summary =
+      Simulation(options, sink, catalogue, interactions.get(), lexicon).run(progress);
   summary.documents = options.documents;
   summary.users = options.users;
   return summary;

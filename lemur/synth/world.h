@@ -2,6 +2,7 @@
 // probability p* is known.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -9,6 +10,14 @@
 #include <string_view>
 
 namespace lemur {
+
+/// Category fields of a world with interactions: their columns, and how many values each has.
+inline constexpr std::array kUserFields = {"age_group", "region", "device", "occupation"};
+inline constexpr std::array kDocumentFields = {"format", "duration", "style", "language"};
+inline constexpr size_t kFieldValues = 8;
+/// Values from 0.
+using UserFields = std::array<uint8_t, kUserFields.size()>;
+using DocumentFields = std::array<uint8_t, kDocumentFields.size()>;
 
 /// What makes a click: p* = sigmoid(sum of the parts). 0 switches a part off.
 struct ClickEffects {
@@ -19,6 +28,7 @@ struct ClickEffects {
   double quality = 0.3;         ///< deviation of a document's own part, which no content shows
   double author = 0.4;          ///< deviation of an author's own part
   double position = -0.3;       ///< times log2(1 + position)
+  double interactions = 1.1;    ///< deviation of the sum over pairs of fields; only with them
 };
 
 struct WorldOptions {
@@ -38,6 +48,7 @@ struct WorldOptions {
   double initial_documents = 0.3;  ///< share of documents born in the 30 days before the log
   bool images = false;  ///< a document has one topic more, which only its cover shows; 4 topics up
   double visual_share = 0.5;  ///< squared weight of that topic among the document's, 0.01 to 0.99
+  bool interactions = false;  ///< fields of users and documents, and the hour, move clicks by pairs
   ClickEffects click;
   int64_t threads = 0;  ///< that draw and write covers; 0: one for each core
 };
@@ -45,7 +56,8 @@ struct WorldOptions {
 /// Shares of the variance of p*'s logit: covariance of the part with the logit, over the logit's
 /// variance. They sum to 1.
 struct VarianceShares {
-  double match = 0, long_interest = 0, short_interest = 0, quality = 0, author = 0, position = 0;
+  double match = 0, long_interest = 0, short_interest = 0, quality = 0, author = 0, position = 0,
+         interactions = 0;
 };
 
 struct WorldSummary {
@@ -68,6 +80,7 @@ struct DocumentRow {
   int64_t created_ms;
   std::string_view cover;                ///< path of its file, empty for none; only with images
   std::optional<uint32_t> visual_topic;  ///< what the cover is to show; in no file
+  DocumentFields fields;                 ///< only with interactions
 };
 
 /// One row of events.parquet.
@@ -77,6 +90,8 @@ struct EventRow {
   int64_t document, label, position;
   double p_star;
   double p_star_without_images;  ///< expected p* where covers are not seen; p* without images
+  UserFields fields;             ///< only with interactions, as the hour (UTC)
+  int64_t hour;
 };
 
 /// One row of queries.parquet: all that was typed, also what was reformulated before any document

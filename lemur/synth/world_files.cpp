@@ -108,15 +108,30 @@ pixels = 64
 // The figures of a cover are small: in patches of 16 pixels they mix with what lies beside them.
 constexpr const char* kImageModel = "patch_pixels = 8\n";
 
-std::string configuration(bool images) {
+/// Features of the fields that interact. The more there are to mix, the more tokens pay.
+void add_interactions(std::string& text) {
+  std::string features;
+  const auto add = [&](const char* column, const char* of) {
+    features += fmt::format("[[data.feature]]\ncolumn = \"{}\"\nof = \"{}\"\n", column, of);
+  };
+  for (const char* column : kDocumentFields) add(column, "document");
+  for (const char* column : kUserFields) add(column, "user");
+  add("hour", "context");
+  text.insert(text.find("\n[[data.history]]"), features);
+  const std::string tokens = "\ntokens = 8\n";
+  text.replace(text.find(tokens), tokens.size(), "\ntokens = 16\n");
+}
+
+std::string configuration(const WorldOptions& options) {
   std::string text = kConfiguration;
-  if (!images) return text;
+  if (options.interactions) add_interactions(text);
+  if (!options.images) return text;
   const std::string model = "[model]\n";
   text.insert(text.find(model) + model.size(), kImageModel);
   return text.insert(text.find("[[data.feature]]"), kImageConfiguration);
 }
 
-nlohmann::ordered_json to_json(const WorldSummary& s, bool images) {
+nlohmann::ordered_json to_json(const WorldSummary& s, const WorldOptions& options) {
   nlohmann::ordered_json json = {{"documents", s.documents},
                                  {"users", s.users},
                                  {"events", s.events},
@@ -127,7 +142,7 @@ nlohmann::ordered_json to_json(const WorldSummary& s, bool images) {
                                  {"mean_p_star", s.mean_p_star},
                                  {"auc_of_p_star", s.auc_of_p_star},
                                  {"auc_of_p_star_last", s.auc_of_p_star_last}};
-  if (images) {
+  if (options.images) {
     json["auc_of_p_star_without_images"] = s.auc_of_p_star_without_images;
     json["auc_of_p_star_without_images_last"] = s.auc_of_p_star_without_images_last;
   }
@@ -137,35 +152,41 @@ nlohmann::ordered_json to_json(const WorldSummary& s, bool images) {
                                    {"quality", s.shares.quality},
                                    {"author", s.shares.author},
                                    {"position", s.shares.position}};
+  if (options.interactions) json["logit_variance_shares"]["interactions"] = s.shares.interactions;
   return json;
 }
 
 using Columns = std::vector<ParquetWriter::Column>;
 using enum ColumnType;
 
-Columns document_columns(bool images) {
+Columns document_columns(const WorldOptions& options) {
   Columns columns = {{"document", kInt64}, {"title", kText},      {"ocr", kText},
                      {"asr", kText},       {"cover_ocr", kText},  {"author", kInt64},
                      {"category", kText},  {"created_ms", kInt64}};
-  if (images) columns.push_back({"cover", kText});
+  if (options.images) columns.push_back({"cover", kText});
+  if (options.interactions)
+    for (const char* name : kDocumentFields) columns.push_back({name, kInt64});
   return columns;
 }
 
-Columns event_columns(bool images) {
+Columns event_columns(const WorldOptions& options) {
   Columns columns = {{"time_ms", kInt64},  {"request", kInt64},  {"user", kInt64},
                      {"query", kText},     {"document", kInt64}, {"label", kInt64},
                      {"position", kInt64}, {"p_star", kDouble}};
-  if (images) columns.push_back({"p_star_without_images", kDouble});
+  if (options.images) columns.push_back({"p_star_without_images", kDouble});
+  if (!options.interactions) return columns;
+  for (const char* name : kUserFields) columns.push_back({name, kInt64});
+  columns.push_back({"hour", kInt64});
   return columns;
 }
 
 /// The three tables of a world's folder, and what the covers are to show.
 class WorldFiles {
  public:
-  WorldFiles(const std::filesystem::path& out, bool images)
-      : images_(images),
-        documents_((out / "documents.parquet").string(), document_columns(images)),
-        events_((out / "events.parquet").string(), event_columns(images)),
+  WorldFiles(const std::filesystem::path& out, const WorldOptions& options)
+      : options_(options),
+        documents_((out / "documents.parquet").string(), document_columns(options)),
+        events_((out / "events.parquet").string(), event_columns(options)),
         queries_((out / "queries.parquet").string(),
                  {{"user", kInt64}, {"query", kText}, {"time_ms", kInt64}}) {}
 
@@ -186,11 +207,15 @@ class WorldFiles {
 
  private:
   static void append(ParquetWriter& file, const auto&... values) { (file.append(values), ...); }
+  static void append_fields(ParquetWriter& file, const auto& fields) {
+    for (const uint8_t value : fields) file.append(int64_t{value});
+  }
 
   void add(const DocumentRow& d) {
     append(documents_, d.document, d.title, d.ocr, d.asr, d.cover_ocr, d.author, d.category,
            d.created_ms);
-    if (images_) documents_.append(d.cover);
+    if (options_.images) documents_.append(d.cover);
+    if (options_.interactions) append_fields(documents_, d.fields);
     documents_.end_row();
     if (!d.cover.empty())
       covers_.push_back({static_cast<uint32_t>(d.document), d.visual_topic.value()});
@@ -198,11 +223,12 @@ class WorldFiles {
   void add(const EventRow& e) {
     append(events_, e.time_ms, e.request, e.user, e.query, e.document, e.label, e.position,
            e.p_star);
-    if (images_) events_.append(e.p_star_without_images);
+    if (options_.images) events_.append(e.p_star_without_images);
+    if (options_.interactions) append_fields(events_, e.fields), events_.append(e.hour);
     events_.end_row();
   }
 
-  const bool images_;
+  const WorldOptions& options_;
   ParquetWriter documents_, events_, queries_;
   std::vector<Cover> covers_;
 };
@@ -215,12 +241,12 @@ WorldSummary simulate(const WorldOptions& options, const std::filesystem::path& 
   std::error_code error;
   std::filesystem::create_directories(out, error);
   if (error) fail<DataError>("synth", "cannot create {}: {}", out.string(), error.message());
-  WorldFiles files(out, options.images);
+  WorldFiles files(out, options);
   WorldSummary summary = simulate(options, files.sink(), progress);
   files.finish();
   write_covers(out, options.seed, files.covers(), options.threads);
-  write_file_atomically(out / "summary.json", to_json(summary, options.images).dump(1) + "\n");
-  write_file_atomically(out / "world.toml", configuration(options.images));
+  write_file_atomically(out / "summary.json", to_json(summary, options).dump(1) + "\n");
+  write_file_atomically(out / "world.toml", configuration(options));
   return summary;
 }
 

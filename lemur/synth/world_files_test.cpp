@@ -105,6 +105,34 @@ TEST(WorldFiles, HoldCoversWithImages) {
             summary.auc_of_p_star_without_images_last);
 }
 
+TEST(WorldFiles, HoldTheFieldsOfInteractions) {
+  fs::path folder = fresh_folder("world_interactions");
+  WorldOptions options = tiny();
+  options.interactions = true;
+  WorldSummary summary = simulate(options, folder);
+  EXPECT_EQ(columns(folder / "documents.parquet"),
+            "document title ocr asr cover_ocr author category created_ms format duration style "
+            "language ");
+  EXPECT_EQ(columns(folder / "events.parquet"),
+            "time_ms request user query document label position p_star age_group region device "
+            "occupation hour ");
+  Database database;
+  const std::string events =
+      "read_parquet(" + sql_literal((folder / "events.parquet").string()) + ")";
+  EXPECT_EQ(database.query_int64("SELECT count(DISTINCT (user, age_group, region, device, "
+                                 "occupation)) - count(DISTINCT user) FROM " +
+                                 events),
+            0);
+  EXPECT_EQ(database.query_int64("SELECT count(*) FROM " + events +
+                                 " WHERE hour <> (time_ms // 3600000) % 24 OR device > 7"),
+            0);
+  auto json = nlohmann::json::parse(read_file(folder / "summary.json"));
+  EXPECT_EQ(json.at("logit_variance_shares").at("interactions"), summary.shares.interactions);
+  Options read = load_options(folder / "world.toml");
+  EXPECT_EQ(read.data.feature.size(), 14u);
+  EXPECT_EQ(read.model.tokens, 16);
+}
+
 TEST(WorldFiles, AreTheSameWithAnyNumberOfThreads) {
   fs::path one = fresh_folder("world_one_thread"), many = fresh_folder("world_many_threads");
   WorldOptions options = tiny_with_images();

@@ -82,6 +82,15 @@ const Rows& world_with_images() {
   return rows;
 }
 
+const Rows& world_with_interactions() {
+  static const Rows rows = [] {
+    WorldOptions options = small();
+    options.interactions = true;
+    return run(options);
+  }();
+  return rows;
+}
+
 double exact_auc(std::vector<std::pair<double, int64_t>> scored) {
   std::sort(scored.begin(), scored.end());
   double negatives = 0, positives = 0, won = 0;
@@ -201,7 +210,7 @@ double chi_square(std::vector<std::pair<double, int64_t>> scored) {
 }
 
 TEST(World, DrawsClicksWithTheirKnownProbability) {
-  for (const Rows* rows : {&small_world(), &world_with_images()}) {
+  for (const Rows* rows : {&small_world(), &world_with_images(), &world_with_interactions()}) {
     std::vector<std::pair<double, int64_t>> scored;
     for (const Event& event : rows->events) scored.emplace_back(event.p_star, event.label);
     EXPECT_LT(chi_square(scored), 29.6);  // 0.999
@@ -287,6 +296,18 @@ TEST(World, IsCalibratedToBeLearnable) {
   EXPECT_GT(shares.position, 0.02);
   EXPECT_GT(shares.quality, 0.02);
   EXPECT_LT(shares.quality, 0.1);
+}
+
+TEST(World, HasTheSameDocumentsAndFirstRequestWithInteractionsButOtherClicks) {
+  const Rows &plain = small_world(), &rows = world_with_interactions();
+  EXPECT_EQ(rows.documents, plain.documents);
+  EXPECT_EQ(rows.events[0].document, plain.events[0].document);
+  EXPECT_NE(rows.events[0].p_star, plain.events[0].p_star);
+  EXPECT_EQ(plain.summary.shares.interactions, 0);
+  EXPECT_GT(rows.summary.shares.interactions, 0.15);
+  EXPECT_LT(rows.summary.shares.interactions, 0.5);
+  EXPECT_LT(rows.summary.click_rate, 0.35);
+  EXPECT_LT(rows.summary.auc_of_p_star, 0.9);
 }
 
 TEST(World, ShowsNoDocumentBeforeItsBirthAndKeepsTheOrderOfTime) {
