@@ -80,6 +80,7 @@ void declare_features(IngestContext& context) {
                                                          option.column == data.columns.document,
                                        .width = option.width,
                                        .admit_after = option.admit_after,
+                                       .init_scale = option.init_scale,
                                        .expire_days = option.expire_days});
   }
 }

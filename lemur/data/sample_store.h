@@ -47,7 +47,7 @@ struct StoreSchema {
     bool is_number = false;
     bool is_document_id = false;  ///< the column is the document's ID
     int64_t width = 16, admit_after = 1;
-    double expire_days = 0;
+    double init_scale = 0.01, expire_days = 0;
     double mean = 0, deviation = 1;  ///< of a number in the training split, before standardisation
                                      ///< (values at rest are standardised; NULL became 0)
   };

@@ -43,6 +43,17 @@ TEST(StoreSchema, SurvivesJson) {
   EXPECT_EQ(back.actions, schema.actions);
 }
 
+TEST(StoreSchema, ReadsWhatWasWrittenBeforeFeaturesHadAnInitialScale) {
+  StoreSchema schema = random_store({}).schema;
+  schema.num_events = schema.splits.back().end;
+  schema.features[0].init_scale = 0.1;
+  nlohmann::json json = schema.to_json();
+  EXPECT_EQ(StoreSchema::from_json(json).features[0].init_scale, 0.1);
+  for (auto& feature : json["features"]) feature.erase("init_scale");
+  for (const auto& feature : StoreSchema::from_json(json).features)
+    EXPECT_EQ(feature.init_scale, 0.01);
+}
+
 TEST(StoreSchema, NamesTheMissingKey) {
   nlohmann::json json = StoreSchema().to_json();
   json.erase("labels");

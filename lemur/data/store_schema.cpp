@@ -6,7 +6,7 @@
 namespace lemur {
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StoreSchema::Feature, name, of, is_number, is_document_id, width,
-                                   admit_after, expire_days, mean, deviation)
+                                   admit_after, init_scale, expire_days, mean, deviation)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StoreSchema::Split, name, begin, end)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StoreSchema::TextField, name, max_tokens)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StoreSchema::ImageField, name, pixels, num_images)
@@ -35,7 +35,10 @@ nlohmann::json StoreSchema::to_json() const { return *this; }
 StoreSchema StoreSchema::from_json(const nlohmann::json& json) {
   StoreSchema schema;
   try {
-    schema = json.get<StoreSchema>();
+    nlohmann::json complete = json;
+    for (nlohmann::json& feature : complete.at("features"))  // written before there was the key
+      if (!feature.contains("init_scale")) feature["init_scale"] = Feature().init_scale;
+    schema = complete.get<StoreSchema>();
   } catch (const nlohmann::json::exception& error) {
     fail<DataError>("store", "the schema is damaged: {}", error.what());
   }

@@ -41,7 +41,8 @@ FeatureTables::FeatureTables(const StoreSchema& schema, uint64_t seed)
         .width = feature.width,
         .admit_after = feature.admit_after,
         .expire_ms = static_cast<int64_t>(feature.expire_days * kMsPerDay),
-        .seed = hash_combine(seed, hash_bytes(feature.of + " " + feature.name))});
+        .seed = hash_combine(seed, hash_bytes(feature.of + " " + feature.name)),
+        .init_scale = feature.init_scale});
     if (feature.is_document_id) document_feature_ = f;
   }
 }

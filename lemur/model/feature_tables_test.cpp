@@ -46,6 +46,18 @@ TEST_F(FeatureTablesTest, EmbedsEachSampleAsTheMeanOfItsRows) {
   EXPECT_FLOAT_EQ(embedded.values[2][3][0].item<float>(), batch_.features[2].numbers[3]);
 }
 
+TEST_F(FeatureTablesTest, BeginWithTheInitialScaleOfTheirFeature) {
+  StoreSchema schema = store_->schema();
+  FeatureTables tables(schema, 1);
+  schema.features[1].init_scale = 0.16;
+  FeatureTables wider(schema, 1);
+  tables.admit(batch_), wider.admit(batch_);
+  const auto narrow_values = tables.embed(batch_, {}, false).values;
+  const auto wide_values = wider.embed(batch_, {}, false).values;
+  EXPECT_TRUE(torch::allclose(wide_values[1], 16 * narrow_values[1], 1e-4));
+  EXPECT_TRUE(torch::equal(wide_values[0], narrow_values[0]));
+}
+
 TEST_F(FeatureTablesTest, HistoriesShareTheTableOfTheDocumentsId) {
   FeatureTables tables(store_->schema(), 1);
   ASSERT_EQ(tables.document_feature(), 0u);

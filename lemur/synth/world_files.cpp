@@ -108,11 +108,12 @@ pixels = 64
 // The figures of a cover are small: in patches of 16 pixels they mix with what lies beside them.
 constexpr const char* kImageModel = "patch_pixels = 8\n";
 
-/// Features of the fields that interact. The more there are to mix, the more tokens pay.
+/// Features of the fields that interact. There is more to mix, by more tokens.
 void add_interactions(std::string& text) {
   std::string features;
   const auto add = [&](const char* column, const char* of) {
-    features += fmt::format("[[data.feature]]\ncolumn = \"{}\"\nof = \"{}\"\n", column, of);
+    features += fmt::format("[[data.feature]]\ncolumn = \"{}\"\nof = \"{}\"\ninit_scale = 0.1\n",
+                            column, of);
   };
   for (const char* column : kDocumentFields) add(column, "document");
   for (const char* column : kUserFields) add(column, "user");

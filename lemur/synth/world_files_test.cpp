@@ -130,6 +130,9 @@ TEST(WorldFiles, HoldTheFieldsOfInteractions) {
   EXPECT_EQ(json.at("logit_variance_shares").at("interactions"), summary.shares.interactions);
   Options read = load_options(folder / "world.toml");
   EXPECT_EQ(read.data.feature.size(), 14u);
+  EXPECT_EQ(read.data.feature[4].init_scale, 0.01);
+  EXPECT_EQ(read.data.feature[13].column, "hour");
+  EXPECT_EQ(read.data.feature[13].init_scale, 0.1);
   EXPECT_EQ(read.model.tokens, 16);
 }
 
