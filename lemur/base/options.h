@@ -386,7 +386,7 @@ struct BankOptions {
       "With backward below 1, keep the gradient of a target whose representation carries none "
       "until its document is next encoded with one, and add it there: no sample's gradient is "
       "lost. Takes twice the memory of the bank's vectors, and harms where documents come seldom "
-      "and encoder_learning_rate is large (docs/ablation.md); false: the paper's.");
+      "and encoder_learning_rate is large (docs/simulated_world.md); false: the paper's.");
     v("fill", fill,
       "End training by encoding every document of the store into the bank of the best checkpoint.");
     v("fresh_evaluation", fresh_evaluation,

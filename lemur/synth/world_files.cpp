@@ -175,9 +175,10 @@ Columns event_columns(const WorldOptions& options) {
                      {"query", kText},     {"document", kInt64}, {"label", kInt64},
                      {"position", kInt64}, {"p_star", kDouble}};
   if (options.images) columns.push_back({"p_star_without_images", kDouble});
-  if (!options.interactions) return columns;
-  for (const char* name : kUserFields) columns.push_back({name, kInt64});
-  columns.push_back({"hour", kInt64});
+  if (options.interactions) {
+    for (const char* name : kUserFields) columns.push_back({name, kInt64});
+    columns.push_back({"hour", kInt64});
+  }
   return columns;
 }
 
