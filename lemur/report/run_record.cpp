@@ -105,7 +105,7 @@ class RunReader {
     json_["best_step"] = best ? Json(*best) : Json(nullptr);
     json_["finished"] = false;
     json_["parameters"] = Json::object();
-    json_["encoder_weights"] = json_["checkpoint_bytes"] = nullptr;
+    json_["checkpoint_bytes"] = nullptr;
     if (steps.empty()) return;
     try {
       read_checkpoint(folder_.checkpoint(steps.back()));
@@ -120,17 +120,13 @@ class RunReader {
     uint64_t bytes = 0;
     for (const auto& file : manifest.at("files")) bytes += file.at("size_bytes").get<uint64_t>();
     json_["checkpoint_bytes"] = bytes;
-    int64_t encoder_weights = 0;
     const SafetensorsFile dense(checkpoint / "dense.safetensors");
     for (const auto& [name, tensor] : dense.entries()) {
       int64_t count = 1;
       for (const int64_t size : tensor.shape) count *= size;
       auto& module = json_["parameters"][name.substr(0, name.find('.'))];
       module = module.is_null() ? count : module.get<int64_t>() + count;
-      if (name.starts_with("document_encoder.layer_") && tensor.shape.size() == 2)
-        encoder_weights += count;
     }
-    json_["encoder_weights"] = encoder_weights;
   }
 
   RunFolder folder_;

@@ -19,17 +19,6 @@ function add_step_times() {
   }
 }
 
-// The encoder's products per step, GFLOP: 2 per weight and token forward, 4 more for the share that
-// has a gradient. Attention is left out.
-function encoder_gflop(run) {
-  const of = (name) => mean(run.training[name]);
-  const documents = (of("encoder/forward") ?? 0) + (of("encoder/refreshed") ?? 0);
-  if (!is_number(run.encoder_weights) || !is_number(of("encoder/tokens")) || documents === 0)
-    return null;
-  return 1e-9 * run.encoder_weights * of("encoder/tokens") *
-      (2 + 4 * (of("encoder/backward") ?? 0) / documents);
-}
-
 function step_parts(run) {
   const parts = kParts.map(([key, called]) => ({called, ms: mean(run.training[`time/${key}_ms`])}))
                     .filter((part) => part.ms !== null);
@@ -70,7 +59,6 @@ function cost_table() {
     ["Documents with a gradient", of("encoder/backward")],
     ["Documents refreshed for histories", of("encoder/refreshed")],
     ["Tokens encoded", of("encoder/tokens")],
-    ["Encoder's products, GFLOP", (run) => short(encoder_gflop(run))],
     ["Operations executed (FLOP)", of("flops/step")],
     ["– in the encoders", of("flops/encoders")],
     ["– in decoders and similarity", of("flops/histories")],
@@ -110,5 +98,5 @@ function cost_section() {
       figures, time_table() ?? "", cost_table(),
       element(
           "p", {className: "note"},
-          "The encoder's products count two operations per weight and token forward and four backward; attention, images and queries are left out. Operations executed are counted where products run, and are missing where LibTorch or a GPU runs them."));
+          "Operations executed are counted where products run, and are missing where LibTorch or a GPU runs them."));
 }
