@@ -129,6 +129,9 @@ std::string configuration(const WorldOptions& options) {
   if (!options.images) return text;
   const std::string model = "[model]\n";
   text.insert(text.find(model) + model.size(), kImageModel);
+  // An encoder of images needs the rate of everything else (docs/simulated_world.md).
+  const std::string rate = "encoder_learning_rate = 0.00025\n";
+  text.erase(text.find(rate), rate.size());
   return text.insert(text.find("[[data.feature]]"), kImageConfiguration);
 }
 

@@ -213,6 +213,7 @@ TEST(WorldConfiguration, IsOneThatTheProgramReads) {
   EXPECT_EQ(options.bank.forward, 0.2);
   EXPECT_EQ(options.train.batch_size, 512);
   EXPECT_TRUE(options.data.image.empty());
+  EXPECT_EQ(options.train.encoder_learning_rate, 0.00025);
 }
 
 TEST(WorldConfiguration, NamesTheCoversWithImages) {
@@ -223,6 +224,7 @@ TEST(WorldConfiguration, NamesTheCoversWithImages) {
   EXPECT_EQ(options.data.image[0].column, "cover");
   EXPECT_EQ(options.data.image[0].pixels, 64);
   EXPECT_EQ(options.data.text.size(), 4u);
+  EXPECT_EQ(options.train.encoder_learning_rate, 0);
 }
 
 }  // namespace
