@@ -91,13 +91,16 @@ fresh_evaluation = true
 [train]
 epochs = 3
 batch_size = 512
-encoder_learning_rate = 0.00025
 word_learning_rate = 0.003
 order = "time"
 schedule = "cosine"
 average_decay = 0.99
 metric = "auc"
 )";
+
+// Ends [train] of a world without images: an encoder of images needs the rate of everything else
+// (docs/simulated_world.md).
+constexpr const char* kTextTraining = "encoder_learning_rate = 0.00025\n";
 
 constexpr const char* kImageConfiguration =
     R"([[data.image]]
@@ -126,12 +129,9 @@ void add_interactions(std::string& text) {
 std::string configuration(const WorldOptions& options) {
   std::string text = kConfiguration;
   if (options.interactions) add_interactions(text);
-  if (!options.images) return text;
+  if (!options.images) return text + kTextTraining;
   const std::string model = "[model]\n";
   text.insert(text.find(model) + model.size(), kImageModel);
-  // An encoder of images needs the rate of everything else (docs/simulated_world.md).
-  const std::string rate = "encoder_learning_rate = 0.00025\n";
-  text.erase(text.find(rate), rate.size());
   return text.insert(text.find("[[data.feature]]"), kImageConfiguration);
 }
 
