@@ -7,7 +7,9 @@
 #include <cstdio>
 #include <numeric>
 
-#include "lemur/kernels/simd.h"
+#include "bench/peak.h"
+#include "lemur/base/error.h"
+#include "lemur/simd/path.h"
 
 namespace lemur {
 namespace {
@@ -18,34 +20,17 @@ double best_of_five(const std::function<double()>& rate) {
   return best;
 }
 
-constexpr int64_t kChains = 24;  // of multiply-adds, more than a processor has under way
-
-/// Keeps registers busy with multiply-adds; returns something that depends on all of them.
-LEMUR_MULTIVERSION float multiply_add(int64_t rounds) {
-  simd::Vec<float> values[kChains], factor{}, shift{};
-  factor += 0.5f;
-  shift += 1.0f;
-  for (int64_t i = 0; i < kChains; ++i) values[i] = shift * static_cast<float>(i);
-  for (int64_t round = 0; round < rounds; ++round) {
-#pragma GCC unroll 32  // so that the values stay in registers
-    for (int64_t i = 0; i < kChains; ++i) values[i] = values[i] * factor + shift;
-  }
-  simd::Vec<float> total{};
-  for (const simd::Vec<float>& value : values) total += value;
-  return simd::sum<float>(total);
-}
-
 double measure_gflops(int threads) {
-  constexpr int64_t kRounds = 4'000'000;
+  constexpr int64_t kRounds = 2'000'000;
   std::vector<float> results(static_cast<size_t>(threads));
   return best_of_five([&] {
     const double seconds = seconds_of([&] {
       at::parallel_for(0, threads, 1, [&](int64_t first, int64_t last) {
         for (int64_t thread = first; thread < last; ++thread)
-          results[static_cast<size_t>(thread)] = multiply_add(kRounds);
+          results[static_cast<size_t>(thread)] = multiply_and_add(kRounds);
       });
     });
-    return 2e-9 * kChains * simd::kLanes<float> * kRounds * threads / seconds;
+    return 1e-9 * static_cast<double>(peak_flops() * kRounds * threads) / seconds;
   });
 }
 
@@ -88,6 +73,19 @@ Spread spread_of(std::vector<double> values) {
   return {quantile(0.5), quantile(0.25), quantile(0.75)};
 }
 
+void Report::path() {
+  if (!options_.json) fmt::print("path: {}\n", simd::path());
+}
+
+void Report::check_share(const std::string& name, double share) const {
+  if (share > 1.05)
+    fail<InternalError>(
+        "bench",
+        "{} reaches {:.0f} % of the roof of {:.1f} GFLOP/s and {:.1f} GB/s, so that "
+        "one of the two is wrong",
+        name, 100 * share, roof_.gflops, roof_.gigabytes_second);
+}
+
 const Roof& Report::roof(int threads) {
   roof_ = {measure_gflops(threads), measure_gigabytes_second(threads)};
   figures("roof", fmt::format("{} threads", threads),
@@ -110,12 +108,13 @@ void Report::row(const std::string& bench, const std::string& title, const Varia
                  const Spread& time, bool first, const nlohmann::ordered_json& parts) {
   if (first) first_median_ = time.median;
   const double ratio = time.median / first_median_;
-  const double least = roof_.milliseconds(variant.flops, variant.bytes);
+  const double least = roof_.milliseconds(variant.below_roof ? variant.flops : 0, variant.bytes);
+  if (least > 0) check_share(variant.name, least / time.median);
   if (options_.json) {
-    nlohmann::ordered_json line = {{"bench", bench},          {"case", title},
-                                   {"variant", variant.name}, {"median_ms", time.median},
-                                   {"low_ms", time.low},      {"high_ms", time.high},
-                                   {"ratio", ratio}};
+    nlohmann::ordered_json line = {{"bench", bench},           {"case", title},
+                                   {"path", simd::path()},     {"variant", variant.name},
+                                   {"median_ms", time.median}, {"low_ms", time.low},
+                                   {"high_ms", time.high},     {"ratio", ratio}};
     if (variant.flops > 0) line["gflops"] = variant.flops / time.median * 1e-6;
     if (variant.bytes > 0) line["gigabytes_per_second"] = variant.bytes / time.median * 1e-6;
     if (variant.items > 0) line["items_per_second"] = variant.items / time.median * 1e3;
@@ -142,7 +141,7 @@ void Report::row(const std::string& bench, const std::string& title, const Varia
 void Report::figures(const std::string& bench, const std::string& title,
                      const nlohmann::ordered_json& values) {
   if (options_.json) {
-    nlohmann::ordered_json line = {{"bench", bench}, {"case", title}};
+    nlohmann::ordered_json line = {{"bench", bench}, {"case", title}, {"path", simd::path()}};
     line.update(values);
     fmt::print("{}\n", line.dump());
   } else {

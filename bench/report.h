@@ -22,9 +22,10 @@ double seconds_of(const Body& body) {
 struct Variant {
   std::string name;
   std::function<void()> call;
-  double flops = 0;  ///< of one call; 0: not counted
-  double bytes = 0;  ///< that a call must at least move from or to memory; 0: not counted
-  double items = 0;  ///< of one call; 0: not counted
+  double flops = 0;        ///< of one call; 0: not counted
+  double bytes = 0;        ///< that a call must at least move from or to memory; 0: not counted
+  double items = 0;        ///< of one call; 0: not counted
+  bool below_roof = true;  ///< false: operations in 8 bits, which float32's roof does not bound
 };
 
 struct ReportOptions {
@@ -58,8 +59,13 @@ class Report {
   /// Measures the roof of `threads` threads; from then on shares of it are reported.
   const Roof& roof(int threads);
 
+  /// Prints the path that the loops take (simd/path.h), which every line for programs names too.
+  void path();
+
   /// Calls every variant once untimed, then in turns, so that whatever else slows the machine hits
-  /// all of them. The ratio is the variant's median over that of the first one.
+  /// all of them. The ratio is the variant's median over that of the first one. Throws
+  /// InternalError where a variant is faster than the roof by more than 5 %: then the roof is
+  /// wrong.
   void alternate(const std::string& bench, const std::string& title,
                  const std::vector<Variant>& variants);
 
@@ -73,6 +79,8 @@ class Report {
                const nlohmann::ordered_json& values);
 
  private:
+  void check_share(const std::string& name, double share) const;
+
   ReportOptions options_;
   Roof roof_;
   double first_median_ = 0;

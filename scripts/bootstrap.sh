@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the project needs (Debian packages, the pinned DuckDB and uPlot) and builds build/lemur. Safe to run again.
-#   scripts/bootstrap.sh [--no-build] [--with-pytorch] [--with-browser]
+#   scripts/bootstrap.sh [--no-build] [--with-pytorch] [--with-browser] [--with-arm64]
 #     --with-pytorch   also PyTorch, which bench/pytorch compares with
+#     --with-arm64     also a compiler for 64-bit ARM, its libraries and qemu-user, for scripts/arm64.sh
 #     --with-browser   also Chromium and what drives it, for the tests of pages
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -11,15 +12,17 @@ packages=(
   clang clang-format clang-tidy libclang-rt-dev python3
   libtorch-dev libopenblas0-openmp libtcmalloc-minimal4 libicu-dev libtomlplusplus-dev libcli11-dev libspdlog-dev
   libfmt-dev nlohmann-json3-dev robin-map-dev libxxhash-dev libzstd-dev libgtest-dev
-  libdnnl-dev libjpeg62-turbo-dev libpng-dev libwebp-dev
+  libhwy-dev libdnnl-dev libjpeg62-turbo-dev libpng-dev libwebp-dev
   libmicrohttpd-dev prometheus-cpp-dev libsimdjson-dev python3-jsonschema
 )
 build=yes
 browser=no
+arm64=no
 for argument in "$@"; do
   case $argument in
     --no-build) build=no ;;
     --with-pytorch) packages+=(python3-torch) ;;
+    --with-arm64) arm64=yes; packages+=(g++-aarch64-linux-gnu qemu-user) ;;
     --with-browser) browser=yes; packages+=(chromium fonts-dejavu-core nodejs) ;;
     *) echo "bootstrap: unknown argument $argument" >&2; exit 2 ;;
   esac
@@ -39,6 +42,15 @@ if [ "${#missing[@]}" -gt 0 ]; then
   $sudo apt-get update -qq
   $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
+
+# The tests' interpreter is Debian's, which has these packages' modules; python3 on the PATH may be another one (pyenv, conda).
+if ! /usr/bin/python3 -c 'import jsonschema'; then
+  echo "bootstrap: /usr/bin/python3 does not find Debian's python3-jsonschema" >&2
+  exit 1
+fi
+mkdir -p third_party/bin
+printf '#!/bin/sh\nexec /usr/bin/python3 "$@"\n' >third_party/bin/python3
+chmod +x third_party/bin/python3
 
 # libtorch pulls in the reference BLAS, 50 times slower: make OpenBLAS (OpenMP) the system's choice where it is not.
 for library in libblas.so.3 liblapack.so.3; do
@@ -77,6 +89,22 @@ fetch() {
 }
 fetch uplot dist/uPlot.iife.min.js uplot 1.6.32 dist/uPlot.iife.min.js dist/uPlot.min.css LICENSE
 if [ $browser = yes ]; then fetch playwright-core index.js playwright-core 1.48.2; fi
+
+# Libraries for 64-bit ARM, unpacked beside the system's own: their -dev packages cannot be installed together.
+if [ $arm64 = yes ] && [ ! -e third_party/arm64/root ]; then
+  echo "bootstrap: fetching libraries for 64-bit ARM"
+  state=$PWD/third_party/arm64/apt
+  mkdir -p "$state/lists/partial" "$state/archives/partial"
+  touch "$state/status"
+  apt=(-o APT::Architecture=arm64 -o APT::Architectures=arm64 -o Dir::State="$state" -o Dir::State::status="$state/status"
+    -o Dir::Cache="$state" -o APT::Sandbox::User=root -o APT::Update::Post-Invoke-Success=)
+  apt-get "${apt[@]}" update -qq
+  (cd "$state" && apt-get "${apt[@]}" download -qq libhwy-dev 'libhwy1*' libgtest-dev libfmt-dev 'libfmt[0-9]*' libspdlog-dev 'libspdlog1*' \
+    libxxhash-dev libxxhash0 nlohmann-json3-dev >/dev/null)
+  for package in "$state"/*.deb; do dpkg-deb -x "$package" third_party/arm64/unpacked; done
+  rm -r "$state"
+  mv third_party/arm64/unpacked third_party/arm64/root
+fi
 
 [ $build = no ] && exit 0
 cmake --preset release

@@ -4,9 +4,11 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/bootstrap.sh --with-pytorch --with-browser
+export PATH="$PWD/third_party/bin:$PATH"  # the interpreter that bootstrap chose
 scripts/lint.sh
 scripts/check_cuda.sh
 ctest --test-dir build --output-on-failure
+tests/cpu_paths.py
 tests/end_to_end.py
 tests/report_browser.py
 tests/serve_browser.py

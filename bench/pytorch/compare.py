@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 HERE = Path(__file__).parent
-# What lemur sets for itself (lemur/cli/main.cpp), and an allocator that keeps what it has.
-KERNELS = {"OPENBLAS_CORETYPE": "SkylakeX"} if "avx512vl" in Path("/proc/cpuinfo").read_text() else {}
+# What lemur sets for libraries on its path, and an allocator that keeps what it has.
+SETTINGS = subprocess.run([HERE.parent.parent / "build/lemur", "--version"], check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()[-1]
+KERNELS = dict(setting.split("=") for setting in SETTINGS.partition(": ")[2].split())
 TUNED = {**KERNELS, "GOMP_SPINCOUNT": "2000", "MALLOC_MMAP_THRESHOLD_": "4294967296", "MALLOC_TRIM_THRESHOLD_": "68719476736", "MALLOC_TOP_PAD_": "268435456"}
 MOST_DISTANCE, MOST_LOSS = 1e-3, 1e-5
 SHARES = {"p = q = 100 %": 1.0, "p = q = 20 %": 0.2}

@@ -39,6 +39,7 @@ void run(const Arguments& arguments) {
   at::set_num_threads(arguments.report.threads);
   if (!arguments.peer.folder.empty()) return step_for_peer(arguments.peer);
   Report report(arguments.report);
+  report.path();
   for (const Bench& bench : kBenches)
     if (arguments.names.empty() ? !bench.by_name_only
                                 : std::ranges::count(arguments.names, bench.name) > 0)

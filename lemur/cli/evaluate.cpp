@@ -10,7 +10,7 @@
 #include "lemur/data/run_folder.h"
 #include "lemur/eval/evaluator.h"
 #include "lemur/eval/predictions.h"
-#include "lemur/kernels/flops.h"
+#include "lemur/simd/flops.h"
 
 namespace lemur {
 namespace {

@@ -8,11 +8,28 @@
 #include <cstring>
 #include <filesystem>
 #include <string_view>
+#include <utility>
 
 #include "lemur/cli/commands.h"
 #include "lemur/cli/terminal.h"
+#include "lemur/simd/path.h"
 
 namespace {
+
+/// Commands, and the programs beside this one that run them.
+constexpr std::pair<std::string_view, const char*> kHandedOver[] = {{"train", "lemur-learn"},
+                                                                    {"evaluate", "lemur-learn"},
+                                                                    {"export", "lemur-learn"},
+                                                                    {"serve", "lemur-serve"},
+                                                                    {"bench", "lemur-bench"}};
+
+std::string version() {
+  std::string text = fmt::format("lemur {}\ncpu path: {} (this machine has {})\nset for libraries:",
+                                 LEMUR_VERSION, lemur::simd::path(),
+                                 fmt::join(lemur::simd::available_paths(), ", "));
+  for (const auto& [name, value] : lemur::simd::library_settings()) text += ' ' + name + '=' + value;
+  return text;
+}
 
 /// Replaces the process by another program with the same arguments. OpenBLAS and the OpenMP runtime
 /// read their settings when they are loaded, hence before.
@@ -21,13 +38,8 @@ int hand_over(const char* program, char** argv) {
   // times longer: no faster alone, and five times slower as soon as another process wants a core.
   if (std::getenv("OMP_WAIT_POLICY") == nullptr)
     ::setenv("GOMP_SPINCOUNT", "2000", /*overwrite=*/0);
-#if defined(__x86_64__)
-  // Releases of OpenBLAS older than the processor fall back to kernels without AVX-512: 1.7 times
-  // slower.
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
-    ::setenv("OPENBLAS_CORETYPE", "SkylakeX", /*overwrite=*/0);
-#endif
+  for (const auto& [name, value] : lemur::simd::library_settings())
+    ::setenv(name.c_str(), value.c_str(), /*overwrite=*/0);
   std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe");
   std::filesystem::path other = self.parent_path() / program;
   ::execv(other.c_str(), argv);
@@ -38,13 +50,13 @@ int hand_over(const char* program, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  for (std::string_view command : {"train", "evaluate", "export"})
-    if (argc > 1 && argv[1] == command) return hand_over("lemur-learn", argv);
-  if (argc > 1 && argv[1] == std::string_view("serve")) return hand_over("lemur-serve", argv);
-  if (argc > 1 && argv[1] == std::string_view("bench")) return hand_over("lemur-bench", argv);
+  const std::string_view command = argc > 1 ? argv[1] : "";
+  for (const auto& [name, program] : kHandedOver)
+    if (command == name)
+      return lemur::run_guarded([&, to = program] { return hand_over(to, argv); });
   CLI::App app("lemur: an end-to-end multimodal ranker. Raw logs in, a measured ranking model out.",
                "lemur");
-  app.set_version_flag("--version", LEMUR_VERSION);
+  app.set_version_flag("--version", version);
   app.require_subcommand(1);
   lemur::add_synth(app);
   lemur::add_ingest(app);

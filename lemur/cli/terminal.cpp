@@ -6,6 +6,7 @@
 #include <exception>
 
 #include "lemur/base/error.h"
+#include "lemur/simd/path.h"
 
 namespace lemur {
 
@@ -29,18 +30,12 @@ void catch_interrupts() {
   std::signal(SIGTERM, on_signal);
 }
 
-int run_commands(CLI::App& app, int argc, char** argv) {
+int run_guarded(const std::function<int()>& body) {
   try {
-    app.parse(argc, argv);
-    return kExitDone;
+    simd::path();  // first of all: wrong names of it are refused by every command
+    return body();
   } catch (const ExitCode& exit) {
     return exit.code;
-  } catch (const CLI::CallForHelp&) {
-    return app.exit(CLI::CallForHelp());
-  } catch (const CLI::CallForAllHelp&) {
-    return app.exit(CLI::CallForAllHelp());
-  } catch (const CLI::CallForVersion& version) {
-    return app.exit(version);
   } catch (const CLI::ParseError& error) {
     return fail_with(kExitUsage, fmt::format("[usage] {}; --help shows an example", error.what()));
   } catch (const InvalidArgument& error) {
@@ -53,6 +48,21 @@ int run_commands(CLI::App& app, int argc, char** argv) {
     std::string text = error.what();
     return fail_with(kExitFailed, "[internal] " + text.substr(0, text.find('\n')));
   }
+}
+
+int run_commands(CLI::App& app, int argc, char** argv) {
+  return run_guarded([&] {
+    try {
+      app.parse(argc, argv);
+      return kExitDone;
+    } catch (const CLI::CallForHelp&) {
+      return app.exit(CLI::CallForHelp());
+    } catch (const CLI::CallForAllHelp&) {
+      return app.exit(CLI::CallForAllHelp());
+    } catch (const CLI::CallForVersion& version) {
+      return app.exit(version);
+    }
+  });
 }
 
 }  // namespace lemur

@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <atomic>
+#include <functional>
 #include <string>
 
 namespace lemur {
@@ -14,8 +15,12 @@ inline constexpr int kExitDone = 0, kExitFailed = 1, kExitUsage = 2, kExitInterr
 extern std::atomic<bool> interrupted;
 void catch_interrupts();
 
-/// Parses the arguments and runs the chosen command's callback. Prints errors as "lemur: [where]
-/// what" and returns the exit code.
+/// Returns what `body` does; prints an exception as "lemur: [where] what" and returns its exit
+/// code.
+int run_guarded(const std::function<int()>& body);
+
+/// Parses the arguments and runs the chosen command's callback, guarded. Returns the exit
+/// code.
 int run_commands(CLI::App& app, int argc, char** argv);
 
 /// Makes a command's callback end the program with this code.

@@ -10,6 +10,7 @@
 #include "lemur/base/testing.h"
 #include "lemur/http/fake_backend.h"
 #include "lemur/http/http_testing.h"
+#include "lemur/simd/path.h"
 
 namespace lemur {
 namespace {
@@ -184,6 +185,7 @@ TEST(HttpFront, CountsWithoutGivingClientsNewSeries) {
   expect_line("lemur_batch_size_sum 3");
   expect_line(R"(lemur_bank_lookups_total{result="miss"} 5)");
   expect_line(R"(lemur_model_version_info{name="fake",version="step-000007"} 1)");
+  expect_line("lemur_cpu_path_info{path=\"" + simd::path() + "\"} 1");
   expect_line("lemur_model_staleness_seconds 60");
   EXPECT_EQ(text.find("made-up"), std::string::npos);
 }

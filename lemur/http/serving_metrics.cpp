@@ -11,6 +11,8 @@
 #include <chrono>
 #include <mutex>
 
+#include "lemur/simd/path.h"
+
 namespace lemur {
 namespace {
 
@@ -89,6 +91,12 @@ struct ServingMetrics::Impl {
   Impl() {
     for (size_t i = 0; i < kStages.size(); ++i)
       stages[i] = &seconds.Add({{"stage", kStages[i]}}, kSeconds);
+    prometheus::BuildGauge()
+        .Name("lemur_cpu_path_info")
+        .Help("1 for the instruction set that the loops run on.")
+        .Register(registry)
+        .Add({{"path", simd::path()}})
+        .Set(1);
     for (size_t i = 0; i < kLookups.size(); ++i) bank[i] = &lookups.Add({{"result", kLookups[i]}});
   }
   prometheus::Gauge& gauge(const char* name, const char* help) {

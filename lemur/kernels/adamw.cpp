@@ -3,11 +3,10 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
-#include <cmath>
 #include <numeric>
 #include <vector>
 
-#include "lemur/kernels/simd.h"
+#include "lemur/simd/row_functions.h"
 
 namespace lemur {
 namespace {
@@ -23,33 +22,19 @@ void for_each_block(int64_t n, const Body& body) {
   });
 }
 
-LEMUR_MULTIVERSION void update(const AdamWFactors& f, int64_t n, const float* gradient,
-                               float* first, float* second, float* value) {
-  for (int64_t i = 0; i < n; ++i) {
-    first[i] += (1 - f.beta1) * (gradient[i] - first[i]);
-    second[i] += (1 - f.beta2) * (gradient[i] * gradient[i] - second[i]);
-    value[i] =
-        f.keep * value[i] - f.step_size * first[i] / (std::sqrt(second[i]) * f.root + f.epsilon);
-  }
-}
-
-LEMUR_MULTIVERSION float square_sum(int64_t n, const float* values) {
-  return simd::dot(values, values, n);
-}
-
 }  // namespace
 
 void adamw_update(const AdamWFactors& factors, int64_t n, const float* gradient, float* first,
                   float* second, float* value) {
   for_each_block(n, [&](int64_t begin, int64_t size) {
-    update(factors, size, gradient + begin, first + begin, second + begin, value + begin);
+    adamw_values(factors, size, gradient + begin, first + begin, second + begin, value + begin);
   });
 }
 
 double sum_of_squares(int64_t n, const float* values) {
   std::vector<double> sums(static_cast<size_t>((n + kBlock - 1) / kBlock));
   for_each_block(n, [&](int64_t begin, int64_t size) {
-    sums[static_cast<size_t>(begin / kBlock)] = square_sum(size, values + begin);
+    sums[static_cast<size_t>(begin / kBlock)] = sum_squares(size, values + begin);
   });
   return std::accumulate(sums.begin(), sums.end(), 0.0);
 }

@@ -3,15 +3,9 @@
 
 #include <cstdint>
 
-namespace lemur {
+#include "lemur/simd/row_functions.h"
 
-/// Factors of one update, the corrections of the moments' bias worked in.
-struct AdamWFactors {
-  float beta1, beta2, epsilon;
-  float step_size;  ///< learning rate / (1 - beta1^t)
-  float root;       ///< 1 / sqrt(1 - beta2^t)
-  float keep;       ///< 1 - learning rate * weight decay
-};
+namespace lemur {
 
 /// Updates values [n] and their moments (Loshchilov and Hutter 2019, algorithm 2). On all threads;
 /// the result does not depend on their number.

@@ -1,4 +1,4 @@
-#include "lemur/kernels/flops.h"
+#include "lemur/simd/flops.h"
 
 #include <gtest/gtest.h>
 #include <torch/torch.h>

@@ -5,7 +5,7 @@
 #include "lemur/base/error.h"
 #include "lemur/kernels/device.h"
 #include "lemur/kernels/fused_rows_cuda.h"
-#include "lemur/kernels/row_functions.h"
+#include "lemur/simd/row_functions.h"
 
 namespace lemur {
 namespace {

@@ -5,7 +5,7 @@
 #include <torch/torch.h>
 
 #include "lemur/kernels/row_check.h"
-#include "lemur/kernels/row_functions.h"
+#include "lemur/simd/row_functions.h"
 
 namespace lemur {
 namespace {

@@ -7,13 +7,20 @@
 
 namespace lemur {
 
-/// Weights rounded to 8 bits with one scale for each output, packed for oneDNN. Immutable; any
-/// thread.
+/// Weights rounded to 8 bits with one scale for each output: packed for oneDNN where the processor
+/// has VNNI, elsewhere (rounded to 7 bits) for int8_rows. Immutable; any thread.
 class Int8Weights {
  public:
   static constexpr int64_t kMostRows = 128;  ///< of product_rows
 
-  /// `weight` float32 [n, k] or [T, n, k], as linear layers hold it.
+  /// Whether the path has products in 8 bits that are faster than float32.
+  static bool are_supported();
+
+  /// Steps that a weight is rounded to each way: 127, or 63 where int8_rows takes them.
+  static int weight_steps();
+
+  /// `weight` float32 [n, k] or [T, n, k], as linear layers hold it. Throws InvalidArgument where
+  /// it is not, or unless are_supported().
   explicit Int8Weights(const torch::Tensor& weight);
   ~Int8Weights();
 

@@ -6,10 +6,10 @@
 #include <algorithm>
 #include <cmath>
 
-#include "lemur/kernels/matrix_product.h"
-#include "lemur/kernels/row_functions.h"
-#include "lemur/kernels/scratch.h"
-#include "lemur/kernels/simd.h"
+#include "lemur/simd/matrix_product.h"
+#include "lemur/simd/row_functions.h"
+#include "lemur/simd/scratch.h"
+#include "lemur/simd/padding.h"
 
 namespace lemur {
 namespace {

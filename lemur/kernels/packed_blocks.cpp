@@ -8,10 +8,10 @@
 #include <vector>
 
 #include "lemur/base/error.h"
-#include "lemur/kernels/flops.h"
+#include "lemur/simd/flops.h"
 #include "lemur/kernels/packed_blocks_cpu.h"
 #include "lemur/kernels/row_check.h"
-#include "lemur/kernels/scratch.h"
+#include "lemur/simd/scratch.h"
 
 namespace lemur {
 namespace {

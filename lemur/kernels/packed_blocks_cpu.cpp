@@ -2,10 +2,10 @@
 
 #include <algorithm>
 
-#include "lemur/kernels/matrix_product.h"
+#include "lemur/simd/matrix_product.h"
 #include "lemur/kernels/packed_attention_cpu.h"
-#include "lemur/kernels/row_functions.h"
-#include "lemur/kernels/scratch.h"
+#include "lemur/simd/row_functions.h"
+#include "lemur/simd/scratch.h"
 
 namespace lemur {
 namespace {

@@ -7,7 +7,7 @@
 #include "lemur/base/testing.h"
 #include "lemur/kernels/gradient_check.h"
 #include "lemur/kernels/packed_attention.h"
-#include "lemur/kernels/row_functions.h"
+#include "lemur/simd/row_functions.h"
 
 namespace lemur {
 namespace {

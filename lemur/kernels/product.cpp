@@ -7,10 +7,10 @@
 #include <algorithm>
 
 #include "lemur/base/error.h"
-#include "lemur/kernels/flops.h"
-#include "lemur/kernels/matrix_product.h"
 #include "lemur/kernels/row_check.h"
-#include "lemur/kernels/row_functions.h"
+#include "lemur/simd/flops.h"
+#include "lemur/simd/matrix_product.h"
+#include "lemur/simd/row_functions.h"
 
 namespace lemur {
 namespace {
@@ -18,7 +18,7 @@ namespace {
 using torch::Tensor;
 
 // Pieces of C: their panels of B and rows of A fit a core's cache.
-constexpr int64_t kRows = 256, kColumns = 128, kInner = 512;
+constexpr int64_t kRows = 256, kColumns = 128;
 constexpr int64_t kGroups = 8;  // sums over rows are gathered in so many places
 
 int64_t pieces(int64_t size, int64_t most) { return (size + most - 1) / most; }
@@ -26,10 +26,6 @@ int64_t pieces(int64_t size, int64_t most) { return (size + most - 1) / most; }
 /// Writes c [T, m, n], contiguous, = a b, plus `bias` [T, n], contiguous, where it is defined.
 void multiply_tensors(const Tensor& a, const Tensor& b, const Tensor& bias, Tensor& c) {
   const int64_t batch = c.size(0), m = c.size(1), n = c.size(2), k = a.size(2);
-  if (k == 0) {
-    bias.defined() ? c.copy_(bias.unsqueeze(1)) : c.zero_();
-    return;
-  }
   const int64_t row_pieces = pieces(m, kRows), column_pieces = pieces(n, kColumns);
   AT_DISPATCH_FLOATING_TYPES(c.scalar_type(), "product", [&] {
     using T = scalar_t;
@@ -42,14 +38,11 @@ void multiply_tensors(const Tensor& a, const Tensor& b, const Tensor& bias, Tens
         const int64_t row = piece / column_pieces % row_pieces * kRows;
         const int64_t column = piece % column_pieces * kColumns;
         const int64_t rows = std::min(kRows, m - row), columns = std::min(kColumns, n - column);
-        for (int64_t inner = 0; inner < k; inner += kInner)
-          multiply<T>(rows, columns, std::min(kInner, k - inner),
-                      {left + t * a.stride(0) + row * a.stride(1) + inner * a.stride(2),
-                       a.stride(1), a.stride(2)},
-                      {right + t * b.stride(0) + inner * b.stride(1) + column * b.stride(2),
-                       b.stride(1), b.stride(2)},
-                      result + (t * m + row) * n + column, n, inner > 0,
-                      shift == nullptr ? nullptr : shift + t * n + column);
+        multiply<T>(rows, columns, k,
+                    {left + t * a.stride(0) + row * a.stride(1), a.stride(1), a.stride(2)},
+                    {right + t * b.stride(0) + column * b.stride(2), b.stride(1), b.stride(2)},
+                    result + (t * m + row) * n + column, n, /*add=*/false,
+                    shift == nullptr ? nullptr : shift + t * n + column);
       }
     });
   });

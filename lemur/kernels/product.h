@@ -3,7 +3,7 @@
 
 #include <torch/types.h>
 
-#include "lemur/kernels/row_functions.h"
+#include "lemur/simd/row_functions.h"
 
 namespace lemur {
 

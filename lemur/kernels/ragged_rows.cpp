@@ -8,67 +8,16 @@
 
 #include "lemur/base/error.h"
 #include "lemur/kernels/device.h"
-#include "lemur/kernels/flops.h"
 #include "lemur/kernels/ragged_device.h"
 #include "lemur/kernels/row_check.h"
+#include "lemur/simd/flops.h"
 
 namespace lemur {
 namespace {
 
-using simd::kLanes;
-using simd::Vec;
 using torch::Tensor;
 
 constexpr const char* kWhere = "ragged_dots";
-constexpr int64_t kAhead = 6;  // rows that are fetched before they are read
-
-template <typename T>
-LEMUR_INLINE void fetch(const RowTable<T>& rows, std::span<const int64_t> index, size_t j) {
-  if (j + kAhead >= index.size()) return;
-  const T* row = rows.data + index[j + kAhead] * rows.stride;
-  for (int64_t c = 0; c < rows.width; c += kLanes<T>) __builtin_prefetch(row + c);
-}
-
-template <typename T>
-LEMUR_INLINE void dots(const T* vector, const RowTable<T>& rows, std::span<const int64_t> index,
-                       T* result) {
-  for (size_t j = 0; j < index.size(); ++j) {
-    fetch(rows, index, j);
-    result[j] = simd::dot(vector, rows.data + index[j] * rows.stride, rows.width);
-  }
-}
-
-/// Columns [first, first + kVectors whole vectors) of the sum.
-template <typename T, int kVectors>
-LEMUR_INLINE void sum_columns(const T* weights, const RowTable<T>& rows,
-                              std::span<const int64_t> index, int64_t first, T* result) {
-  Vec<T> sums[kVectors] = {};
-  for (size_t j = 0; j < index.size(); ++j) {
-    const T* row = rows.data + index[j] * rows.stride + first;
-    for (int v = 0; v < kVectors; ++v) {
-      Vec<T> part;
-      simd::load(part, row + v * kLanes<T>);
-      sums[v] += weights[j] * part;
-    }
-  }
-  for (int v = 0; v < kVectors; ++v) simd::store(result + first + v * kLanes<T>, sums[v]);
-}
-
-template <typename T>
-LEMUR_INLINE void sums(const T* weights, const RowTable<T>& rows, std::span<const int64_t> index,
-                       T* result) {
-  int64_t first = 0;
-  for (; first + 8 * kLanes<T> <= rows.width; first += 8 * kLanes<T>)
-    sum_columns<T, 8>(weights, rows, index, first, result);
-  for (; first + kLanes<T> <= rows.width; first += kLanes<T>)
-    sum_columns<T, 1>(weights, rows, index, first, result);
-  for (; first < rows.width; ++first) {
-    T total = 0;
-    for (size_t j = 0; j < index.size(); ++j)
-      total += weights[j] * rows.data[index[j] * rows.stride + first];
-    result[first] = total;
-  }
-}
 
 class RaggedDots : public torch::autograd::Function<RaggedDots> {
  public:
@@ -128,28 +77,6 @@ Indices check(const Tensor& vectors, const Tensor& rows, const Tensor& offsets,
 }
 
 }  // namespace
-
-LEMUR_MULTIVERSION void row_dots(const float* vector, const RowTable<float>& rows,
-                                 std::span<const int64_t> index, float* result) {
-  count_flops(2 * std::ssize(index) * rows.width);
-  dots(vector, rows, index, result);
-}
-void row_dots(const double* vector, const RowTable<double>& rows, std::span<const int64_t> index,
-              double* result) {
-  count_flops(2 * std::ssize(index) * rows.width);
-  dots(vector, rows, index, result);
-}
-
-LEMUR_MULTIVERSION void row_sum(const float* weights, const RowTable<float>& rows,
-                                std::span<const int64_t> index, float* result) {
-  count_flops(2 * std::ssize(index) * rows.width);
-  sums(weights, rows, index, result);
-}
-void row_sum(const double* weights, const RowTable<double>& rows, std::span<const int64_t> index,
-             double* result) {
-  count_flops(2 * std::ssize(index) * rows.width);
-  sums(weights, rows, index, result);
-}
 
 RowUsers::RowUsers(const Tensor& offsets, const Tensor& index, int64_t rows)
     : begin_(static_cast<size_t>(rows) + 1) {

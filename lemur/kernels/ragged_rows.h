@@ -8,36 +8,17 @@
 #include <span>
 #include <vector>
 
-#include "lemur/kernels/scratch.h"
-#include "lemur/kernels/simd.h"
+#include "lemur/simd/indexed_rows.h"
+#include "lemur/simd/padding.h"
+#include "lemur/simd/scratch.h"
 
 namespace lemur {
-
-/// Rows of `width` values, `stride` apart.
-template <typename T>
-struct RowTable {
-  const T* data;
-  int64_t width, stride;
-};
 
 /// The rows of a tensor [n, width] whose rows are contiguous.
 template <typename T>
 RowTable<T> row_table(const torch::Tensor& x) {
   return {x.data_ptr<T>(), x.size(1), x.stride(0)};
 }
-
-/// Writes result[j] = vector . row index[j], on the calling thread. float or double.
-void row_dots(const float* vector, const RowTable<float>& rows, std::span<const int64_t> index,
-              float* result);
-void row_dots(const double* vector, const RowTable<double>& rows, std::span<const int64_t> index,
-              double* result);
-
-/// Writes result [width] = sum over j of weights[j] row index[j], in the order of j, on the calling
-/// thread.
-void row_sum(const float* weights, const RowTable<float>& rows, std::span<const int64_t> index,
-             float* result);
-void row_sum(const double* weights, const RowTable<double>& rows, std::span<const int64_t> index,
-             double* result);
 
 /// The elements of a sample that list a row, and the rows.
 struct Listed {

@@ -6,10 +6,9 @@
 #include <algorithm>
 
 #include "lemur/base/error.h"
-#include "lemur/kernels/matrix_product.h"
-#include "lemur/kernels/row_functions.h"
-#include "lemur/kernels/scratch.h"
-#include "lemur/kernels/simd.h"
+#include "lemur/simd/matrix_product.h"
+#include "lemur/simd/row_functions.h"
+#include "lemur/simd/scratch.h"
 
 namespace lemur {
 namespace {
@@ -18,7 +17,6 @@ using torch::Tensor;
 
 constexpr const char* kWhere = "rankmixer_block";
 constexpr int64_t kRowStep = 4;  // rows of a block are a multiple, so that products take few rests
-constexpr int64_t kInner = 512;  // of a product's inner sum, as in product
 
 /// Writes y [rows, n] = x W^T + b of one token.
 void linear_rows(const TokenLinearWeights& weights, int64_t token, int64_t rows, const float* x,
@@ -27,9 +25,7 @@ void linear_rows(const TokenLinearWeights& weights, int64_t token, int64_t rows,
   const float* bias = weights.bias.data_ptr<float>() + token * n;
   if (weights.int8 != nullptr) return weights.int8->product_rows(token, rows, x, bias, y);
   const float* weight = weights.weight.data_ptr<float>() + token * n * k;
-  for (int64_t inner = 0; inner < k; inner += kInner)
-    multiply<float>(rows, n, std::min(kInner, k - inner), {x + inner, k}, {weight + inner, 1, k}, y,
-                    n, /*add=*/inner > 0, bias);
+  multiply<float>(rows, n, k, {x, k}, {weight, 1, k}, y, n, /*add=*/false, bias);
 }
 
 void normalise(const LayerNormWeights& weights, int64_t rows, float* x) {
@@ -44,17 +40,12 @@ struct Tokens {
 };
 
 /// Writes mix(x) + x of one token's rows from `first`.
-LEMUR_MULTIVERSION void mix_rows(const Tokens& from, int64_t token, int64_t first, int64_t rows,
-                                 float* y) {
+void mix_rows(const Tokens& from, int64_t token, int64_t first, int64_t rows, float* y) {
   const int64_t width = from.width, head = width / from.tokens;
   const float* own = from.x + (token * from.samples + first) * width;
-  for (int64_t t = 0; t < from.tokens; ++t) {
-    const float* part = from.x + (t * from.samples + first) * width + token * head;
-    for (int64_t i = 0; i < rows; ++i)
-#pragma omp simd
-      for (int64_t c = 0; c < head; ++c)
-        y[i * width + t * head + c] = part[i * width + c] + own[i * width + t * head + c];
-  }
+  for (int64_t t = 0; t < from.tokens; ++t)
+    add_matrices({rows, head}, {from.x + (t * from.samples + first) * width + token * head, width},
+                 {own + t * head, width}, y + t * head, width);
 }
 
 void check(const Tensor& x, const RankMixerBlockWeights& weights) {
@@ -106,7 +97,7 @@ Tensor rankmixer_block(const Tensor& x, const RankMixerBlockWeights& weights) {
       linear_rows(weights.ffn_input, token, rows, mixed, values);
       gelu_values(rows * hidden, values, values);
       linear_rows(weights.ffn_output, token, rows, values, to);
-      for (int64_t i = 0; i < rows * width; ++i) to[i] += mixed[i];
+      add_matrices({1, rows * width}, {to, 0}, {mixed, 0}, to, 0);
       normalise(weights.ffn_norm, rows, to);
     }
   });

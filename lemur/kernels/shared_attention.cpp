@@ -8,10 +8,10 @@
 #include <vector>
 
 #include "lemur/base/error.h"
-#include "lemur/kernels/matrix_product.h"
+#include "lemur/simd/matrix_product.h"
 #include "lemur/kernels/ragged_rows.h"
 #include "lemur/kernels/row_check.h"
-#include "lemur/kernels/row_functions.h"
+#include "lemur/simd/row_functions.h"
 
 namespace lemur {
 namespace {

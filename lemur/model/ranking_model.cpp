@@ -6,7 +6,7 @@
 
 #include "lemur/base/error.h"
 #include "lemur/kernels/device.h"
-#include "lemur/kernels/flops.h"
+#include "lemur/simd/flops.h"
 #include "lemur/kernels/ragged_rows.h"
 #include "lemur/kernels/shared_attention.h"
 #include "lemur/model/bert_checkpoint.h"

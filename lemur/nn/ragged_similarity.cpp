@@ -4,15 +4,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
-#include <numeric>
 #include <vector>
 
 #include "lemur/base/error.h"
 #include "lemur/kernels/device.h"
 #include "lemur/kernels/ragged_device.h"
 #include "lemur/kernels/row_check.h"
-#include "lemur/kernels/simd.h"
+#include "lemur/simd/largest.h"
+#include "lemur/simd/row_functions.h"
 
 namespace lemur {
 namespace {
@@ -34,10 +33,7 @@ template <typename T>
 struct Sorting {
   std::vector<T> present;         // without those of missing documents
   std::vector<int64_t> elements;  // of `present`
-  std::vector<T> highest;         // of groups of cosines
-  std::vector<int64_t> reaching;  // places of cosines that may be among the largest
-  std::vector<T> values;          // of those
-  std::vector<int64_t> largest;   // places of the largest, the largest first
+  LargestRoom<T> room;
 };
 
 /// Lists the elements [from, to) whose documents are there.
@@ -52,99 +48,19 @@ void list_present(const T* cosines, const int64_t* document, int64_t from, int64
   }
 }
 
-/// Returns how many of the values come before value i: the larger ones and, of equal ones, those at
-/// a smaller place. Counting them is faster than a sort, whose branches nobody can predict. What
-/// lies behind the values up to a whole vector must be -infinity.
-template <typename T>
-LEMUR_INLINE int64_t rank_of(const T* values, int64_t count, int64_t i) {
-  const T value = values[i];
-  int32_t before = 0;
-  for (int64_t first = 0; first < count; first += simd::kLanes<T>) {
-    const T* part = values + first;
-    const auto place = static_cast<int32_t>(i - first);
-#pragma omp simd reduction(+ : before)
-    for (int32_t lane = 0; lane < simd::kLanes<T>; ++lane)
-      before += static_cast<int32_t>(part[lane] > value) |
-                (static_cast<int32_t>(part[lane] == value) & static_cast<int32_t>(lane < place));
-  }
-  return before;
-}
-
-/// Lengthens `values` to whole vectors.
-template <typename T>
-LEMUR_INLINE void pad(std::vector<T>& values) {
-  values.resize(static_cast<size_t>(simd::padded<T>(std::ssize(values))),
-                -std::numeric_limits<T>::infinity());
-}
-
-/// Returns a number that at least k of the `count` > 4 k values reach: the k-th of the highest of
-/// 2 k groups.
-template <typename T>
-LEMUR_INLINE T reached_by(int64_t k, const T* values, int64_t count, std::vector<T>& highest) {
-  const int64_t groups = 2 * k;
-  highest.assign(values, values + groups);
-  T* high = highest.data();
-  for (int64_t first = groups; first < count; first += groups) {
-    const T* group = values + first;
-    for (int64_t g = 0; g < std::min(groups, count - first); ++g)
-      high[g] = high[g] < group[g] ? group[g] : high[g];
-  }
-  pad(highest);
-  high = highest.data();
-  for (int64_t g = 0; g < groups; ++g)
-    if (rank_of(high, groups, g) == k - 1) return high[g];
-  return -std::numeric_limits<T>::infinity();  // not numbers
-}
-
-template <typename T>
-LEMUR_INLINE void list_largest_of(int64_t k, const T* values, int64_t count, Sorting<T>& sorting) {
-  sorting.reaching.resize(static_cast<size_t>(count));
-  int64_t* reaching = sorting.reaching.data();
-  int64_t listed = 0;
-  if (count > 4 * k) {
-    const T least = reached_by(k, values, count, sorting.highest);
-    for (int64_t i = 0; i < count; ++i) {
-      reaching[listed] = i;
-      listed += values[i] >= least ? 1 : 0;
-    }
-  }
-  if (listed < k) std::iota(reaching, reaching + (listed = count), 0);  // short, or not numbers
-  sorting.values.resize(static_cast<size_t>(listed));
-  for (int64_t i = 0; i < listed; ++i) sorting.values[i] = values[reaching[i]];
-  pad(sorting.values);
-  sorting.largest.assign(static_cast<size_t>(k), 0);
-  for (int64_t i = 0; i < listed; ++i) {
-    const int64_t rank = rank_of(sorting.values.data(), listed, i);
-    if (rank < k) sorting.largest[rank] = reaching[i];
-  }
-}
-
-/// Lists the places of the k <= count largest values, the largest first, equal ones by their place:
-/// they give the same features, the gradient goes to one place.
-LEMUR_MULTIVERSION void list_largest(int64_t k, const float* values, int64_t count,
-                                     Sorting<float>& sorting) {
-  list_largest_of(k, values, count, sorting);
-}
-void list_largest(int64_t k, const double* values, int64_t count, Sorting<double>& sorting) {
-  list_largest_of(k, values, count, sorting);
-}
-
 /// Fills `features` [2 * k + 3] of one sample from its cosines, oldest first, and lists its
-/// largest in sorting.largest.
+/// largest, of equal ones the first: they give the same features, the gradient goes to one place.
 template <typename T>
 void forward_row(int64_t k, const T* cosines, int64_t count, T* features, Sorting<T>& sorting) {
   features[2 * k] = static_cast<T>(std::log1p(static_cast<double>(count)) / 8);
   if (count == 0) return;
   const int64_t kept = std::min(k, count);
-  list_largest(kept, cosines, count, sorting);
+  list_largest(kept, cosines, count, sorting.room);
   for (int64_t i = 0; i < kept; ++i) {
     features[i] = cosines[count - 1 - i];
-    features[k + i] = cosines[sorting.largest[static_cast<size_t>(i)]];
+    features[k + i] = cosines[sorting.room.largest[static_cast<size_t>(i)]];
   }
-  T sum = 0;
-#pragma omp simd reduction(+ : sum)
-  for (int64_t i = 0; i < count; ++i) sum += cosines[i];
-  features[2 * k + 1] = sum / static_cast<T>(count);
+  features[2 * k + 1] = sum_values(count, cosines) / static_cast<T>(count);
   features[2 * k + 2] = features[k];
 }
 
@@ -176,7 +92,7 @@ class RaggedSimilarity : public torch::autograd::Function<RaggedSimilarity> {
           }
           forward_row(k, cosines_of_b, count, result + b * (2 * k + 3), sorting);
           for (int64_t i = 0; i < std::min(k, count); ++i) {
-            const int64_t place = sorting.largest[static_cast<size_t>(i)];
+            const int64_t place = sorting.room.largest[static_cast<size_t>(i)];
             kept[b * k + i] =
                 index != nullptr ? sorting.elements[static_cast<size_t>(place)] : begin[b] + place;
           }

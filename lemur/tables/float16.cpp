@@ -2,6 +2,8 @@
 
 #include <c10/util/Half.h>
 
+#include "lemur/simd/path.h"
+
 #ifdef __x86_64__
 #include <immintrin.h>
 #endif
@@ -39,16 +41,30 @@ __attribute__((target("avx,f16c"))) void from_float16_f16c(const uint16_t* sourc
   for (; i < n; ++i) target[i] = _cvtsh_ss(source[i]);
 }
 
-const bool kHasF16c = __builtin_cpu_supports("avx") && __builtin_cpu_supports("f16c");
+/// F16C comes with AVX2, which Highway's detection asks for together with it.
+bool has_f16c() {
+  static const bool has = simd::path() == "avx2" || simd::path() == "avx512";
+  return has;
+}
 
 }  // namespace
 
 void to_float16(const float* source, uint16_t* target, int64_t n) {
-  kHasF16c ? to_float16_f16c(source, target, n) : to_float16_portable(source, target, n);
+  has_f16c() ? to_float16_f16c(source, target, n) : to_float16_portable(source, target, n);
 }
 
 void from_float16(const uint16_t* source, float* target, int64_t n) {
-  kHasF16c ? from_float16_f16c(source, target, n) : from_float16_portable(source, target, n);
+  has_f16c() ? from_float16_f16c(source, target, n) : from_float16_portable(source, target, n);
+}
+#elif defined(__aarch64__)  // converts in its base set
+void to_float16(const float* source, uint16_t* target, int64_t n) {
+  auto* halves = reinterpret_cast<__fp16*>(target);
+  for (int64_t i = 0; i < n; ++i) halves[i] = static_cast<__fp16>(source[i]);
+}
+
+void from_float16(const uint16_t* source, float* target, int64_t n) {
+  const auto* halves = reinterpret_cast<const __fp16*>(source);
+  for (int64_t i = 0; i < n; ++i) target[i] = static_cast<float>(halves[i]);
 }
 #else
 void to_float16(const float* source, uint16_t* target, int64_t n) {

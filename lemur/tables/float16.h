@@ -6,7 +6,7 @@
 namespace lemur {
 
 /// Rounds n numbers to the nearest float16, ties to even; what is 65520 or more becomes infinity.
-/// Uses F16C where the CPU has it; the result is the same without.
+/// Uses F16C on the paths that have it; the result is the same without.
 void to_float16(const float* source, uint16_t* target, int64_t n);
 
 /// Widens n float16 numbers, exactly.

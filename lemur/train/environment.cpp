@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "lemur/base/folder.h"
+#include "lemur/simd/path.h"
 
 namespace lemur {
 namespace {
@@ -43,9 +44,13 @@ double seconds_since_1970() {
 }  // namespace
 
 nlohmann::ordered_json describe_environment() {
-  return {{"lemur", LEMUR_VERSION},           {"libtorch", TORCH_VERSION},
-          {"processor", processor_name()},    {"cores", std::thread::hardware_concurrency()},
-          {"threads", at::get_num_threads()}, {"memory_bytes", memory_bytes()}};
+  return {{"lemur", LEMUR_VERSION},
+          {"libtorch", TORCH_VERSION},
+          {"processor", processor_name()},
+          {"cpu_path", simd::path()},
+          {"cores", std::thread::hardware_concurrency()},
+          {"threads", at::get_num_threads()},
+          {"memory_bytes", memory_bytes()}};
 }
 
 bool note_environment(const std::filesystem::path& run, int64_t step) {

@@ -7,7 +7,7 @@
 
 namespace lemur {
 
-/// Returns {"lemur", "libtorch", "processor", "cores", "threads", "memory_bytes"} of this process
+/// Returns {"lemur", "libtorch", "processor", "cpu_path", "cores", "threads", "memory_bytes"} of this process
 /// and machine; "threads" are those that LibTorch uses. What the system does not tell is null.
 nlohmann::ordered_json describe_environment();
 

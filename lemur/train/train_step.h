@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "lemur/data/batch.h"
-#include "lemur/kernels/flops.h"
+#include "lemur/simd/flops.h"
 #include "lemur/model/document_bank.h"
 #include "lemur/model/input_builder.h"
 #include "lemur/model/model_state.h"

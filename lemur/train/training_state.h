@@ -7,7 +7,7 @@
 #include <optional>
 
 #include "lemur/data/batch.h"
-#include "lemur/kernels/flops.h"
+#include "lemur/simd/flops.h"
 #include "lemur/model/model_state.h"
 #include "lemur/train/dense_optimizer.h"
 

@@ -16,8 +16,7 @@ struct MatrixView {
 /// (null: none). float or double.
 ///
 /// The rows of C lie `c_stride` values apart. A row of C depends on its row of A and on B only, and
-/// is the same bit for bit whatever the other rows are. Instructions are chosen when it is first
-/// called: AVX-512, AVX2 or the compiler's own.
+/// is the same bit for bit whatever the other rows are.
 template <typename T>
 void multiply(int64_t m, int64_t n, int64_t k, const MatrixView<T>& a, const MatrixView<T>& b, T* c,
               int64_t c_stride, bool add, const T* bias = nullptr);

@@ -1,4 +1,5 @@
-// What transformer blocks do row by row on the CPU: LayerNorm, GELU, biases, forward and backward.
+// What is done row by row on the calling thread: LayerNorm, GELU, softmax, biases, forward and
+// backward, sums, the optimiser's update.
 #pragma once
 
 #include <cstdint>
@@ -53,5 +54,34 @@ void softmax_rows(Rows rows, int64_t stride, double* scores);
 /// Replaces dy, the gradient of p = softmax(scale x), by that of x.
 void softmax_backward_rows(Rows rows, int64_t stride, const float* p, float scale, float* dy);
 void softmax_backward_rows(Rows rows, int64_t stride, const double* p, double scale, double* dy);
+
+/// Rows, `stride` values apart.
+struct ConstRows {
+  const float* data;
+  int64_t stride;
+};
+
+/// Writes the sums of `rows.count` rows of a and b to rows of y, `y_stride` values apart.
+void add_matrices(Rows rows, ConstRows a, ConstRows b, float* y, int64_t y_stride);
+
+/// Returns the sum of n values.
+float sum_values(int64_t n, const float* x);
+double sum_values(int64_t n, const double* x);
+
+/// Returns the sum of the squares of n values.
+float sum_squares(int64_t n, const float* x);
+
+/// Factors of one update of AdamW (Loshchilov and Hutter 2019, algorithm 2), the corrections of the
+/// moments' bias worked in.
+struct AdamWFactors {
+  float beta1, beta2, epsilon;
+  float step_size;  ///< learning rate / (1 - beta1^t)
+  float root;       ///< 1 / sqrt(1 - beta2^t)
+  float keep;       ///< 1 - learning rate * weight decay
+};
+
+/// Updates values [n] and their moments.
+void adamw_values(const AdamWFactors& factors, int64_t n, const float* gradient, float* first,
+                  float* second, float* value);
 
 }  // namespace lemur

@@ -1,4 +1,4 @@
-#include "lemur/kernels/flops.h"
+#include "lemur/simd/flops.h"
 
 #include <mutex>
 #include <set>
