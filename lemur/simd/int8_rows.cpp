@@ -31,6 +31,14 @@ HWY_INLINE void for_padded(const float* x, int64_t k, const Body& body) {
          at);
 }
 
+/// Returns the number of the largest bits.
+HWY_INLINE float size_of(hn::Vec<Integers> sizes) {
+  const int32_t bits = hn::GetLane(hn::MaxOfLanes(Integers(), sizes));
+  float size;
+  std::memcpy(&size, &bits, sizeof size);
+  return size;
+}
+
 /// Returns the largest size of a number of the row; NaN and infinity are the largest.
 HWY_INLINE float largest_size(const float* x, int64_t k) {
   const Integers integers;
@@ -38,10 +46,7 @@ HWY_INLINE float largest_size(const float* x, int64_t k) {
   for_vectors<float>(k, [&](int64_t at, int64_t count) HWY_ATTR {
     largest = hn::Max(largest, hn::BitCast(integers, hn::Abs(load_part(x + at, count))));
   });
-  const int32_t bits = hn::GetLane(hn::MaxOfLanes(integers, largest));
-  float size;
-  std::memcpy(&size, &bits, sizeof size);
-  return size;
+  return size_of(largest);
 }
 
 /// Writes factor (x - least) of a row and of the zeros behind it, rounded to whole numbers.
@@ -94,27 +99,40 @@ struct RowScale {
   float scale, least;
 };
 
+/// Keeps the least, the largest and the bits of the largest size: NaN and infinity are larger than
+/// all others in size, whose bits compare as the numbers do.
+HWY_INLINE void look_at(Vec<float> v, Vec<float>& least, Vec<float>& most,
+                        hn::Vec<Integers>& size) {
+  least = hn::Min(least, v), most = hn::Max(most, v);
+  size = hn::Max(size, hn::BitCast(Integers(), hn::Abs(v)));
+}
+
 /// Rounds a row to 127 steps from its least to its largest number.
 HWY_INLINE RowScale quantise(const float* x, int64_t k, uint8_t* q) {
   const Tag<float> d;
-  auto least = hn::Set(d, x[0]), most = least;
-  for (int64_t at = 0; at < k; at += lanes<float>()) {  // the last vector ends with the row
-    const int64_t from = std::max<int64_t>(0, std::min(at, k - lanes<float>()));
-    const int64_t count = std::min(lanes<float>(), k);
-    auto v = load_part(x + from, count);
-    if (count < lanes<float>())
-      v = hn::IfThenElse(hn::FirstN(d, static_cast<size_t>(count)), v, least);
-    least = hn::Min(least, v), most = hn::Max(most, v);
+  const int64_t step = lanes<float>();
+  auto least = hn::Set(d, x[0]), most = least, least2 = least, most2 = least;
+  auto sizes = hn::Zero(Integers()), sizes2 = sizes;
+  int64_t at = 0;
+  for (; at + 2 * step <= k; at += 2 * step) {
+    look_at(hn::LoadU(d, x + at), least, most, sizes);
+    look_at(hn::LoadU(d, x + at + step), least2, most2, sizes2);
   }
-  const float low = hn::GetLane(hn::MinOfLanes(d, least)),
-              range = hn::GetLane(hn::MaxOfLanes(d, most)) - low;
-  const float size = largest_size(x, k);
+  for (; at < k; at += step) {
+    const int64_t count = std::min(step, k - at);
+    auto v = load_part(x + at, count);
+    if (count < step)
+      v = hn::IfThenElse(hn::FirstN(d, static_cast<size_t>(count)), v, hn::Set(d, x[0]));
+    look_at(v, least, most, sizes);
+  }
+  const float size = size_of(hn::Max(sizes, sizes2));
   if (!std::isfinite(size)) {
     round_row(x, k, 0, 0, q);
     return {size, size};
   }
-  const float factor = range > 0 ? static_cast<float>(kInt8Steps) / range : 0;
-  round_row(x, k, factor, low, q);
+  const float low = hn::GetLane(hn::MinOfLanes(d, hn::Min(least, least2))),
+              range = hn::GetLane(hn::MaxOfLanes(d, hn::Max(most, most2))) - low;
+  round_row(x, k, range > 0 ? static_cast<float>(kInt8Steps) / range : 0, low, q);
   return {range / static_cast<float>(kInt8Steps), low};
 }
 
@@ -126,16 +144,21 @@ struct Outputs {
   const float *scales, *sums, *bias;
 };
 
-/// Scales a vector of a row's sums.
-HWY_INLINE void store_outputs(const int32_t* sums, int64_t row, int64_t first, const Outputs& to) {
-  const int64_t count = std::min(to.count - first, lanes<float>());
-  if (count <= 0) return;
+/// Scales the sums [rows, 2 vectors] of a panel.
+HWY_INLINE void store_outputs(const int32_t* sums, int64_t rows, const Outputs& to) {
   const Tag<float> d;
-  const auto values = hn::ConvertTo(d, hn::LoadU(Integers(), sums));
-  const auto scale = hn::Mul(hn::LoadU(d, to.scales + first), hn::Set(d, to.rows[row].scale));
-  auto shift = to.bias == nullptr ? hn::Zero(d) : load_part(to.bias + first, count);
-  shift = hn::MulAdd(hn::Set(d, to.rows[row].least), hn::LoadU(d, to.sums + first), shift);
-  store_part<float>(to.y + row * to.stride + first, hn::MulAdd(values, scale, shift), count);
+  const int64_t step = lanes<float>();
+  for (int64_t first = 0; first < std::min(to.count, 2 * step); first += step) {
+    const int64_t count = std::min(to.count - first, step);
+    const auto scale = hn::LoadU(d, to.scales + first), total = hn::LoadU(d, to.sums + first),
+               bias = to.bias == nullptr ? hn::Zero(d) : load_part(to.bias + first, count);
+    for (int64_t row = 0; row < rows; ++row) {
+      const auto values = hn::ConvertTo(d, hn::LoadU(Integers(), sums + 2 * row * step + first));
+      const auto shift = hn::MulAdd(hn::Set(d, to.rows[row].least), total, bias);
+      const auto factor = hn::Mul(scale, hn::Set(d, to.rows[row].scale));
+      store_part<float>(to.y + row * to.stride + first, hn::MulAdd(values, factor, shift), count);
+    }
+  }
 }
 
 /// kRows rows of bytes, `k` apart, with a panel of weights.
@@ -177,9 +200,7 @@ HWY_INLINE void multiply_panel(int64_t k, const uint8_t* q, const int8_t* panel,
   }
   LEMUR_REPEAT_8(LEMUR_STORE)
 #undef LEMUR_STORE
-  for (int64_t row = 0; row < kRows; ++row)
-    for (int64_t half = 0; half < 2; ++half)
-      store_outputs(sums + (2 * row + half) * lanes<float>(), row, half * lanes<float>(), to);
+  store_outputs(sums, kRows, to);
 }
 
 template <int kRows>
