@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
-"""Measures everything and writes docs/performance.md. Takes about an hour on two cores; run nothing beside it.
+"""Measures everything on a path of this machine (docs/cpu.md) and writes docs/performance/CHIP-PATH.md. Takes about an hour on two cores; run nothing beside it.
 
-    bench/write_results.py [--keep FOLDER] [--only PART ...]
+    bench/write_results.py --chip NAME [--path PATH] [--keep FOLDER] [--only PART ...]
 
-FOLDER keeps what was measured; a part whose file is there already is not measured again. Parts: kernels step bank loader ingest serving scaling pytorch memory.
+NAME says what the machine is called in the page's name. PATH is the best one where it is not given. FOLDER keeps what was measured; a part whose file is there already is not
+measured again. Parts: kernels step bank loader ingest serving scaling pytorch memory.
 """
 
 import argparse
 import json
 import os
+import re
 import subprocess
 import tempfile
 from pathlib import Path
@@ -23,12 +25,13 @@ PARTS = {
 }
 
 
-def measure(name, folder):
+def measure(name, folder, path):
     """Returns the lines of a part, measured now or before."""
     kept = folder / f"{name}.jsonl"
     if not kept.exists():
         command = PARTS[name]
         environment = {key: value for key, value in os.environ.items() if not key.startswith("OPENBLAS_")}  # as on a machine where nobody chose
+        environment["LEMUR_CPU"] = path
         print("running", " ".join(command), flush=True)
         if "--json" == command[1]:
             subprocess.run([command[0], "--json", kept, *command[2:]], cwd=ROOT, env=environment, check=True)
@@ -75,7 +78,7 @@ def tables(lines):
             text += limit(rows) + "\n"
     for line in lines:
         if "variant" not in line:
-            values = ", ".join(f"{name} {number(value)}" for name, value in line.items() if name not in ("bench", "case"))
+            values = ", ".join(f"{name} {number(value)}" for name, value in line.items() if name not in ("bench", "case", "path"))
             text += f"- {line['case']}: {values}\n"
     return text + "\n"
 
@@ -147,21 +150,21 @@ def where_requests_go(parts):
     for kind, variant in (("float32", "rankmixer_block"), ("int8", "rankmixer_block, int8")):
         request = next(line for line in parts["serving"] if line["case"] == f"500 candidates, a history of 1000, {kind}")
         block = next(line for line in parts["kernels"] if line["case"] == "RankMixer block of 500 samples, inference" and line.get("variant") == variant)
-        text += (f"Of a request's {request['p50_ms']:.1f} ms in {kind}, the two RankMixer blocks of 500 candidates, 4.2 GFLOP, take {2 * block['median_ms']:.1f} ms, at {100 * block['share_of_roof']:.0f} % of the float32 roof; "
+        text += (f"Of a request's {request['p50_ms']:.1f} ms in {kind}, the two RankMixer blocks of 500 candidates, 4.2 GFLOP, take {2 * block['median_ms']:.1f} ms, {block['gflops']:.0f} billion operations a second; "
                  f"histories, features and queries are read in {request['prepare_ms']:.1f} ms.\n")
     return text + "\n"
 
 
-INTRODUCTION = """# Performance
+INTRODUCTION = """# Performance: {chip}, {path}
 
-Written by `bench/write_results.py`; do not edit. {cores} cores, {processor}. Times are medians of steps taken in turns in one run: only their ratios mean something
-on another machine. The roof is what the machine gave at most just before with as many threads: float32 multiply-adds in registers, and memory read.
+Written by `bench/write_results.py`; do not edit. {cores} cores, {processor}, path `{path}`. Times are medians of steps taken in turns in one run: only their ratios mean something
+on another machine. The roof is what the machine gave at most just before with as many threads: float32 multiply-adds of this path in registers (`bench/peak.cpp`), and memory read.
 The workload of the step is described in `bench/step_workload.h`; PyTorch's side, `bench/pytorch/`, is the same model, padded, and has the same loss and
 gradients from the same weights, which is checked before anything is timed.
 
 """
 HEADINGS = {
-    "pytorch": "## A training step against PyTorch\n\n`bench/pytorch/compare.py`. Tuned: OpenBLAS with AVX-512, threads that do not spin long, an allocator that keeps its memory; as lemur sets them for itself.\n",
+    "pytorch": "## A training step against PyTorch\n\n`bench/pytorch/compare.py`. Tuned: OpenBLAS for this path, threads that do not spin long, an allocator that keeps its memory; as lemur sets them for itself.\n",
     "memory": "## Memory at a large batch\n\n`bench/pytorch/compare.py --batch 2048 --only dedup dedup-installed`\n",
     "step": "## A training step by its parts\n\n`lemur bench step`\n",
     "kernels": "## Kernels\n\n`lemur bench kernels`\n",
@@ -182,18 +185,22 @@ def processor():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--chip", required=True)
+    parser.add_argument("--path", help="default: the best of this machine")
     parser.add_argument("--keep", type=Path)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
     arguments = parser.parse_args()
+    version = subprocess.run(["build/lemur", "--version"], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
+    path = arguments.path or re.search(r"cpu path: (\S+)", version)[1]
     with tempfile.TemporaryDirectory() as scratch:
         folder = (arguments.keep or Path(scratch)).absolute()
         folder.mkdir(parents=True, exist_ok=True)
-        parts = {name: measure(name, folder) for name in PARTS if name in arguments.only or (folder / f"{name}.jsonl").exists()}
-    text = INTRODUCTION.format(cores=os.cpu_count(), processor=processor()) + "## Targets\n\n" + targets(parts)
+        parts = {name: measure(name, folder, path) for name in PARTS if name in arguments.only or (folder / f"{name}.jsonl").exists()}
+    text = INTRODUCTION.format(cores=os.cpu_count(), processor=processor(), path=path, chip=arguments.chip) + "## Targets\n\n" + targets(parts)
     for name, heading in HEADINGS.items():
         if name in parts:
             text += heading + "\n" + (compared(parts[name]) if name in ("pytorch", "memory") else tables(parts[name]))
-    (ROOT / "docs/performance.md").write_text(text.rstrip() + "\n")
+    (ROOT / f"docs/performance/{arguments.chip}-{path}.md").write_text(text.rstrip() + "\n")
 
 
 if __name__ == "__main__":

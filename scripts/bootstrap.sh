@@ -53,22 +53,27 @@ printf '#!/bin/sh\nexec /usr/bin/python3 "$@"\n' >third_party/bin/python3
 chmod +x third_party/bin/python3
 
 # libtorch pulls in the reference BLAS, 50 times slower: make OpenBLAS (OpenMP) the system's choice where it is not.
+triplet=$(gcc -print-multiarch)
 for library in libblas.so.3 liblapack.so.3; do
-  chosen=$(readlink -f "/etc/alternatives/$library-x86_64-linux-gnu" || true)
-  wanted="/usr/lib/x86_64-linux-gnu/openblas-openmp/$library"
+  chosen=$(readlink -f "/etc/alternatives/$library-$triplet" || true)
+  wanted="/usr/lib/$triplet/openblas-openmp/$library"
   if [ -e "$wanted" ] && [ "$chosen" != "$wanted" ]; then
-    $sudo update-alternatives --quiet --set "$library-x86_64-linux-gnu" "$wanted"
+    $sudo update-alternatives --quiet --set "$library-$triplet" "$wanted"
   fi
 done
 
 # DuckDB: library and header from two pinned npm packages, unpacked without running their install scripts.
 duckdb=third_party/duckdb
+case $(uname -m) in
+  aarch64) binding=@duckdb/node-bindings-linux-arm64@1.4.4-r.3 ;;
+  *) binding=@duckdb/node-bindings-linux-x64@1.4.4-r.4 ;;
+esac
 if [ ! -e "$duckdb/libduckdb.so" ] || [ ! -e "$duckdb/duckdb.h" ]; then
   echo "bootstrap: fetching DuckDB 1.4.4"
   mkdir -p "$duckdb"
   scratch=$(mktemp -d)
-  (cd "$scratch" && npm pack --silent @duckdb/node-bindings-linux-x64@1.4.4-r.4 duckdb@1.4.4 >/dev/null)
-  tar -xzf "$scratch"/duckdb-node-bindings-linux-x64-1.4.4-r.4.tgz -C "$scratch"
+  (cd "$scratch" && npm pack --silent "$binding" duckdb@1.4.4 >/dev/null)
+  tar -xzf "$scratch"/duckdb-node-bindings-*.tgz -C "$scratch"
   cp "$scratch/package/libduckdb.so" "$duckdb/"
   tar -xzf "$scratch"/duckdb-1.4.4.tgz -C "$scratch" package/src/duckdb/src/include/duckdb.h
   cp "$scratch/package/src/duckdb/src/include/duckdb.h" "$duckdb/"

@@ -46,7 +46,7 @@ HWY_INLINE T reached_by(int64_t k, const T* values, int64_t count, std::vector<T
   for (int64_t first = groups; first < count; first += groups)
     for_vectors<T>(std::min(groups, count - first), [&](int64_t at, int64_t part) HWY_ATTR {
       store_part<T>(high + at,
-                    larger<T>(load_part(values + first + at, part), load_part(high + at, part)),
+                    hn::Max(load_part(values + first + at, part), load_part(high + at, part)),
                     part);
     });
   for (int64_t g = 0; g < groups; ++g)

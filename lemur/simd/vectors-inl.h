@@ -86,12 +86,6 @@ HWY_INLINE T sum_of(Vec<T> v) {
   return hn::GetLane(hn::SumOfLanes(Tag<T>(), v));
 }
 
-/// Returns the larger values; of two of which one is no number, `otherwise`.
-template <typename T>
-HWY_INLINE Vec<T> larger(Vec<T> v, Vec<T> otherwise) {
-  return hn::IfThenElse(hn::Gt(v, otherwise), v, otherwise);
-}
-
 /// Returns exp(v) for v <= 0: relative error below 2e-7, results below 1e-37 become about 1e-38.
 /// NaN stays NaN, which Highway's Exp turns to 0.
 HWY_INLINE Vec<float> exp_nonpositive(Vec<float> v) {
@@ -99,7 +93,11 @@ HWY_INLINE Vec<float> exp_nonpositive(Vec<float> v) {
   const hn::Rebind<int32_t, Tag<float>> integers;
   const auto lowest = hn::Set(d, -87.0F),
              to_integer = hn::Set(d, 12582912.0F);  // 1.5 * 2^23: rounds in the addition
+#if HWY_TARGET == HWY_SCALAR
   v = hn::IfThenElse(hn::Lt(v, lowest), lowest, v);
+#else
+  v = hn::Max(lowest, v);  // of a pair with NaN this gives the second, or NaN
+#endif
   const auto shifted = hn::MulAdd(v, hn::Set(d, 1.44269504F), to_integer);
   const auto n = hn::Sub(shifted, to_integer);
   auto r = hn::NegMulAdd(n, hn::Set(d, 0.693359375F), v);
@@ -146,7 +144,7 @@ HWY_INLINE void softmax(T* scores, int64_t n) {
   const int64_t step = lanes<T>(), end = simd::padded<T>(n);
   for (int64_t j = n; j < end; ++j) scores[j] = scores[0];
   auto top = hn::Set(d, scores[0]);
-  for (int64_t j = 0; j < n; j += step) top = larger<T>(hn::LoadU(d, scores + j), top);
+  for (int64_t j = 0; j < n; j += step) top = hn::Max(hn::LoadU(d, scores + j), top);
   const auto highest = hn::MaxOfLanes(d, top);
   auto sums = hn::Zero(d);
   for (int64_t j = 0; j < end; j += step) {
