@@ -93,10 +93,10 @@ HWY_INLINE Vec<float> exp_nonpositive(Vec<float> v) {
   const hn::Rebind<int32_t, Tag<float>> integers;
   const auto lowest = hn::Set(d, -87.0F),
              to_integer = hn::Set(d, 12582912.0F);  // 1.5 * 2^23: rounds in the addition
-#if HWY_TARGET == HWY_SCALAR
-  v = hn::IfThenElse(hn::Lt(v, lowest), lowest, v);
+#if HWY_ARCH_X86 && HWY_TARGET != HWY_SCALAR
+  v = hn::Max(lowest, v);  // where one of the two is NaN, x86 gives the second
 #else
-  v = hn::Max(lowest, v);  // of a pair with NaN this gives the second, or NaN
+  v = hn::IfThenElse(hn::Lt(v, lowest), lowest, v);
 #endif
   const auto shifted = hn::MulAdd(v, hn::Set(d, 1.44269504F), to_integer);
   const auto n = hn::Sub(shifted, to_integer);
