@@ -24,10 +24,11 @@ constexpr std::pair<std::string_view, const char*> kHandedOver[] = {{"train", "l
                                                                     {"bench", "lemur-bench"}};
 
 std::string version() {
-  std::string text = fmt::format("lemur {}\ncpu path: {} (this machine has {})\nset for libraries:",
-                                 LEMUR_VERSION, lemur::simd::path(),
-                                 fmt::join(lemur::simd::available_paths(), ", "));
-  for (const auto& [name, value] : lemur::simd::library_settings()) text += ' ' + name + '=' + value;
+  std::string text =
+      fmt::format("lemur {}\ncpu path: {} (this machine has {})\nset for libraries:", LEMUR_VERSION,
+                  lemur::simd::path(), fmt::join(lemur::simd::available_paths(), ", "));
+  for (const auto& [name, value] : lemur::simd::library_settings())
+    text += ' ' + name + '=' + value;
   return text;
 }
 

@@ -7,9 +7,9 @@
 #include <cmath>
 
 #include "lemur/simd/matrix_product.h"
+#include "lemur/simd/padding.h"
 #include "lemur/simd/row_functions.h"
 #include "lemur/simd/scratch.h"
-#include "lemur/simd/padding.h"
 
 namespace lemur {
 namespace {

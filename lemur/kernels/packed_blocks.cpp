@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "lemur/base/error.h"
-#include "lemur/simd/flops.h"
 #include "lemur/kernels/packed_blocks_cpu.h"
 #include "lemur/kernels/row_check.h"
+#include "lemur/simd/flops.h"
 #include "lemur/simd/scratch.h"
 
 namespace lemur {

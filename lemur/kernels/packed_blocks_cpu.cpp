@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "lemur/simd/matrix_product.h"
 #include "lemur/kernels/packed_attention_cpu.h"
+#include "lemur/simd/matrix_product.h"
 #include "lemur/simd/row_functions.h"
 #include "lemur/simd/scratch.h"
 

@@ -8,10 +8,10 @@
 
 #include "lemur/base/error.h"
 #include "lemur/kernels/device.h"
-#include "lemur/simd/flops.h"
 #include "lemur/kernels/ragged_device.h"
 #include "lemur/kernels/ragged_rows.h"
 #include "lemur/kernels/row_check.h"
+#include "lemur/simd/flops.h"
 #include "lemur/simd/row_functions.h"
 
 namespace lemur {

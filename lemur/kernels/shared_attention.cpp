@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "lemur/base/error.h"
-#include "lemur/simd/matrix_product.h"
 #include "lemur/kernels/ragged_rows.h"
 #include "lemur/kernels/row_check.h"
+#include "lemur/simd/matrix_product.h"
 #include "lemur/simd/row_functions.h"
 
 namespace lemur {

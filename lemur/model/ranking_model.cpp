@@ -6,7 +6,6 @@
 
 #include "lemur/base/error.h"
 #include "lemur/kernels/device.h"
-#include "lemur/simd/flops.h"
 #include "lemur/kernels/ragged_rows.h"
 #include "lemur/kernels/shared_attention.h"
 #include "lemur/model/bert_checkpoint.h"
@@ -16,6 +15,7 @@
 #include "lemur/nn/ragged_similarity.h"
 #include "lemur/nn/recent_mean.h"
 #include "lemur/nn/sqdc.h"
+#include "lemur/simd/flops.h"
 
 namespace lemur {
 namespace {

@@ -4,9 +4,9 @@
 #include <torch/torch.h>
 
 #include "lemur/base/error.h"
-#include "lemur/simd/flops.h"
 #include "lemur/nn/mlp.h"
 #include "lemur/nn/module_check.h"
+#include "lemur/simd/flops.h"
 
 namespace lemur {
 namespace {

@@ -7,8 +7,9 @@
 
 namespace lemur {
 
-/// Returns {"lemur", "libtorch", "processor", "cpu_path", "cores", "threads", "memory_bytes"} of this process
-/// and machine; "threads" are those that LibTorch uses. What the system does not tell is null.
+/// Returns {"lemur", "libtorch", "processor", "cpu_path", "cores", "threads", "memory_bytes"} of
+/// this process and machine; "threads" are those that LibTorch uses. What the system does not tell
+/// is null.
 nlohmann::ordered_json describe_environment();
 
 /// Appends an entry to the array in `<run>/environment.json`: "time" (seconds since 1970), "step"

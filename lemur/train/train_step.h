@@ -6,10 +6,10 @@
 #include <vector>
 
 #include "lemur/data/batch.h"
-#include "lemur/simd/flops.h"
 #include "lemur/model/document_bank.h"
 #include "lemur/model/input_builder.h"
 #include "lemur/model/model_state.h"
+#include "lemur/simd/flops.h"
 #include "lemur/train/dense_optimizer.h"
 #include "lemur/train/step_plan.h"
 

@@ -7,8 +7,8 @@
 #include <optional>
 
 #include "lemur/data/batch.h"
-#include "lemur/simd/flops.h"
 #include "lemur/model/model_state.h"
+#include "lemur/simd/flops.h"
 #include "lemur/train/dense_optimizer.h"
 
 namespace lemur {

@@ -85,15 +85,15 @@ function environment_section() {
       (run, index) => run.environment.map(
           (entry) =>
               [element("span", {}, swatch(index), run.name), date(entry.time), short(entry.step),
-               entry.processor, entry.cpu_path, short(entry.cores), short(entry.threads), bytes(entry.memory_bytes),
-               entry.lemur, entry.libtorch]));
+               entry.processor, entry.cpu_path, short(entry.cores), short(entry.threads),
+               bytes(entry.memory_bytes), entry.lemur, entry.libtorch]));
   made.append(
       rows.length === 0 ?
           missing("No run holds environment.json: they were trained by an older lemur.") :
           table(
               [
-                "Run", "Started", "At step", "Processor", "Path", "Cores", "Threads", "Memory", "lemur",
-                "LibTorch"
+                "Run", "Started", "At step", "Processor", "Path", "Cores", "Threads", "Memory",
+                "lemur", "LibTorch"
               ],
               rows, {text: [0, 1, 3, 4], cards: true}));
   const counts = [...new Set(report.runs.flatMap((run) => Object.keys(run.data)))];
