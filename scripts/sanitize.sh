@@ -3,7 +3,7 @@
 #   scripts/sanitize.sh [asan|tsan]   one of the two; default both
 set -euo pipefail
 cd "$(dirname "$0")/.."
-every_test=(base_test text_test data_test synth_test kernels_test tables_test nn_test model_test eval_test train_test crossing_test device_path_test feedback_test http_test serving_test)
+every_test=(base_test text_test simd_test data_test synth_test kernels_test tables_test nn_test model_test eval_test train_test crossing_test device_path_test feedback_test http_test serving_test)
 threaded_tests=(base_test data_test tables_test crossing_test feedback_test http_test serving_test)
 threaded="BoundedQueue*:BatchLoader*:MemoryBank*:Folder*:RunFolder*:ImageIngest*:Training.Interrupted*:Training.Skips*:Database*:HttpServer*:HttpFront*:FeedbackLog*:Predictor*:CheckpointWatcher*-FeedbackLog.*AfterKills"  # TSan starts no threads after a fork
 which=${1:-both}
@@ -14,6 +14,16 @@ build() {  # preset, test programs
   cmake --build "$(folder_of "$1")" -j2 --target "${@:2}"
 }
 
+# The paths of this machine, the best one first; all of them for the rooms whose tests run on each.
+paths_of() {
+  local all
+  all=$(build/lemur --version | sed -n 's/.*this machine has \(.*\))/\1/p' | tr -d ,)
+  case $1 in
+    simd_test | kernels_test | tables_test | nn_test) echo "$all" ;;
+    *) echo "${all%% *}" ;;
+  esac
+}
+
 build release lemur lemur-learn  # what the servers are given is made without sanitizers
 
 if [ "$which" != tsan ]; then
@@ -21,7 +31,7 @@ if [ "$which" != tsan ]; then
   export ASAN_OPTIONS=detect_odr_violation=0:detect_leaks=1 LSAN_OPTIONS=suppressions=tests/lsan.supp UBSAN_OPTIONS=print_stacktrace=1
   for test in "${every_test[@]}"; do
     echo "asan: $test"
-    "build-asan/$test" --gtest_brief=1
+    for path in $(paths_of "$test"); do LEMUR_CPU=$path "build-asan/$test" --gtest_brief=1; done
   done
   python3 -B tests/hostile_http.py --server build-asan/serve_fake
   python3 -B tests/serve_under_load.py --server build-asan/lemur-serve
