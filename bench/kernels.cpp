@@ -140,7 +140,6 @@ void row_operations(Report& report) {
       [&] { torch::layer_norm(x, {kWidth}, gain, bias); });
   compare(
       "GELU of [256, 128]", [&] { pointwise_gelu(x); }, "LibTorch's gelu", [&] { torch::gelu(x); });
-  torch::Tensor scores = x.clone();
   compare(
       "softmax of [256, 128]",
       [&] {

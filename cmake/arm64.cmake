@@ -1,4 +1,4 @@
-# Cross-compiles for 64-bit ARM with the packages that scripts/arm64.sh unpacked; programs run under qemu-user.
+# Cross-compiles for 64-bit ARM with the packages that scripts/bootstrap.sh --with-arm64 unpacked; programs run under qemu-user.
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR aarch64)
 set(root ${CMAKE_CURRENT_LIST_DIR}/../third_party/arm64/root)

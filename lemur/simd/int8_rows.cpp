@@ -69,7 +69,6 @@ HWY_INLINE void round_row(const float* x, int64_t k, float factor, float least, 
 #define LEMUR_INT8 1
 
 constexpr bool kHasInt8 = true;
-constexpr int64_t kOffset = 128;  // makes rounded rows unsigned
 constexpr int64_t kTogether = 4;  // products that one 32-bit sum takes at a time
 
 #if HWY_TARGET == HWY_AVX3
