@@ -1,14 +1,17 @@
 #!/usr/bin/env bash
-# Installs what the project needs (Debian packages, the pinned DuckDB and uPlot) and builds build/lemur. Safe to run again.
-#   scripts/bootstrap.sh [--no-build] [--with-pytorch] [--with-browser] [--with-arm64]
+# Installs what the project needs (Debian packages, the pinned DuckDB and uPlot) and builds it in build/. Safe to run again.
+#   scripts/bootstrap.sh [--no-build] [--targets "NAME ..."] [--with-pytorch] [--with-browser] [--with-arm64]
+#     --targets        builds these only, such as "lemur lemur-learn"; default: all programs, tests and benches
 #     --with-pytorch   also PyTorch, which bench/pytorch compares with
 #     --with-arm64     also a compiler for 64-bit ARM, its libraries and qemu-user, for scripts/arm64.sh
 #     --with-browser   also Chromium and what drives it, for the tests of pages
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# Debian's tools go before others of their names (conda, pyenv, nvm), whose folders CMake would also take libraries from.
+export PATH="/usr/sbin:/usr/bin:/sbin:/bin:$PATH"
 
 packages=(
-  build-essential cmake ninja-build ccache git ca-certificates pkg-config npm
+  build-essential cmake ninja-build ccache git ca-certificates pkg-config
   clang clang-format clang-tidy libclang-rt-dev python3
   libtorch-dev libopenblas0-openmp libtcmalloc-minimal4 libicu-dev libtomlplusplus-dev libcli11-dev libspdlog-dev
   libfmt-dev nlohmann-json3-dev robin-map-dev libxxhash-dev libzstd-dev libgtest-dev
@@ -16,25 +19,29 @@ packages=(
   libmicrohttpd-dev prometheus-cpp-dev libsimdjson-dev python3-jsonschema
 )
 build=yes
+targets=all
+modules=jsonschema
 browser=no
 arm64=no
-for argument in "$@"; do
-  case $argument in
+while [ $# -gt 0 ]; do
+  case $1 in
     --no-build) build=no ;;
-    --with-pytorch) packages+=(python3-torch) ;;
+    --targets) targets=${2:?bootstrap: --targets needs names}; shift ;;
+    --with-pytorch) modules+=,torch; packages+=(python3-torch) ;;
     --with-arm64) arm64=yes; packages+=(g++-aarch64-linux-gnu qemu-user) ;;
     --with-browser) browser=yes; packages+=(chromium fonts-dejavu-core nodejs) ;;
-    *) echo "bootstrap: unknown argument $argument" >&2; exit 2 ;;
+    *) echo "bootstrap: unknown argument $1" >&2; exit 2 ;;
   esac
+  shift
 done
 sudo=""
 [ "$(id -u)" = 0 ] || sudo="sudo"
 
+# npm only downloads (npm pack): any one that runs will do, also one that is no Debian package.
+npm --version >/dev/null 2>&1 || packages+=(npm)
 missing=()
 for package in "${packages[@]}"; do
-  # npm may come with a Node.js that is no Debian package.
-  if [ "$package" = npm ] && command -v npm >/dev/null; then continue; fi
-  if [ "$package" = nodejs ] && command -v node >/dev/null; then continue; fi
+  if [ "$package" = nodejs ] && [ -x /usr/bin/node ]; then continue; fi  # of another source than Debian
   dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q "ok installed" || missing+=("$package")
 done
 if [ "${#missing[@]}" -gt 0 ]; then
@@ -43,14 +50,19 @@ if [ "${#missing[@]}" -gt 0 ]; then
   $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
 
-# The tests' interpreter is Debian's, which has these packages' modules; python3 on the PATH may be another one (pyenv, conda).
-if ! /usr/bin/python3 -c 'import jsonschema'; then
-  echo "bootstrap: /usr/bin/python3 does not find Debian's python3-jsonschema" >&2
+# The interpreters of tools and tests, for who has others first on the PATH: Debian's, whose python3 has the modules of these packages.
+# wrap NAME OPTIONS: third_party/bin/NAME runs /usr/bin/NAME.
+wrap() {
+  mkdir -p third_party/bin
+  printf '#!/bin/sh\nexec /usr/bin/%s %s"$@"\n' "$1" "${2:+$2 }" >"third_party/bin/$1"
+  chmod +x "third_party/bin/$1"
+}
+wrap python3 -Es  # without PYTHONPATH and the modules in a home folder
+if ! third_party/bin/python3 -c "import $modules"; then
+  echo "bootstrap: /usr/bin/python3 does not find Debian's modules ($modules)" >&2
   exit 1
 fi
-mkdir -p third_party/bin
-printf '#!/bin/sh\nexec /usr/bin/python3 "$@"\n' >third_party/bin/python3
-chmod +x third_party/bin/python3
+if [ $browser = yes ]; then wrap node; fi
 
 # libtorch pulls in the reference BLAS, 50 times slower: make OpenBLAS (OpenMP) the system's choice where it is not.
 triplet=$(gcc -print-multiarch)
@@ -113,5 +125,5 @@ fi
 
 [ $build = no ] && exit 0
 cmake --preset release
-cmake --build build -j2
+cmake --build build -j2 --target $targets
 echo "bootstrap: ready; try build/lemur --help"

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# From nothing to a measured ranker: installs, builds, simulates a small world, ingests it, trains LEMUR and a baseline on it, and compares both with the
+# From nothing to a measured ranker: installs, builds what it runs, simulates a small world, ingests it, trains LEMUR and a baseline on it, and compares both with the
 # world's true click probability; then writes the report.
 #   scripts/demo.sh [FOLDER]   where to work; default: demo/, begun anew
 set -euo pipefail
 cd "$(dirname "$0")/.."
-scripts/bootstrap.sh
+scripts/bootstrap.sh --targets "lemur lemur-learn"
+export PATH="$PWD/third_party/bin:$PATH"  # the interpreter that bootstrap chose
 work=${1:-demo}
 rm -rf "$work"
 mkdir -p "$work"
@@ -31,4 +32,5 @@ for name in ("mlp", "lemur"):
           + ("-" if cold is None else f"{cold:.4f}"))
 PY
 build/lemur report --run "$work/mlp" "$work/lemur" --out "$work/report.html"
-echo "Open it in a browser; more: build/lemur inspect $work/lemur"
+echo "Open it in a browser. More: build/lemur inspect $work/lemur"
+echo "Rank over HTTP: cmake --build build --target lemur-serve && build/lemur serve --run $work/lemur --store $work/store"

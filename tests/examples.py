@@ -113,6 +113,28 @@ def check_embedded(program, work, served):
     assert run(program, work / "nowhere", work / "store", "", "", 1, code=1).stderr.count("\n") == 1
 
 
+def check_movielens(lemur, work):
+    """A few ratings as GroupLens writes them become the files that configs/ml1m.toml reads."""
+    source, out = work / "ml-1m", work / "ml1m"
+    source.mkdir(exist_ok=True)
+    (source / "movies.dat").write_bytes("7::Délicatessen, The \"Deli\" (1991)::Comedy|Sci-Fi\n8::No Year::Children's\n9::Unseen (2000)::Drama\n".encode("latin-1"))
+    first, valid, test, end = 991353600, 1017619200, 1030838400, 1044057600  # June 2001, April 2002, September 2002, February 2003
+    ratings = [(2, 8, 3, valid), (1, 8, 4, first), (1, 7, 3, first), (1, 9, 5, first - 1), (2, 7, 4, first), (1, 7, 5, test), (1, 9, 5, end),
+               (2, 8, 5, valid - 1), (1, 8, 1, end - 1)]
+    (source / "ratings.dat").write_text("".join("::".join(map(str, rating)) + "\n" for rating in ratings))
+    run("python3", "-B", ROOT / "examples/movielens.py", source, out)
+    assert (out / "documents.csv").read_text() == (
+        'document,title,year,genres,poster\n7,"Délicatessen, The ""Deli"" (1991)",1991,Comedy Sci-Fi,\n8,No Year,,Children\'s,\n')
+    assert (out / "events.csv").read_text().splitlines() == [
+        "split,time_ms,user,document,label", f"train,{first}000,1,8,1", f"train,{first}000,2,7,1", f"train,{first}001,1,7,0",
+        f"train,{valid - 1}000,2,8,1", f"valid,{valid}000,2,8,0", f"test,{test}000,1,7,1", f"test,{end - 1}000,1,8,0"]
+    run(lemur, "ingest", "--config", ROOT / "configs/ml1m.toml", "--store", work / "ml1m-store",
+        "--set", f"data.documents={out / 'documents.csv'}", f"data.events={out / 'events.csv'}")
+    (source / "movies.dat").write_text("7::Two fields\n")
+    refused = run("python3", "-B", ROOT / "examples/movielens.py", source, out, code=1).stderr
+    assert "movies.dat line 1: 2 fields, expected 3" in refused, refused
+
+
 def check_unit():
     verifier = shutil.which("systemd-analyze")
     if verifier is None:
@@ -134,6 +156,7 @@ def main():
     try:
         check_retries()
         check_unit()
+        check_movielens(build / "lemur", work)
         if not (work / "run/best").exists():
             make_run(build / "lemur", work)
         options = ["--access-log", "", "--token-file", work / "token", "--feedback", work / "feedback"]
@@ -144,7 +167,7 @@ def main():
     finally:
         if not args.keep:
             shutil.rmtree(work, ignore_errors=True)
-    print("examples: the client ranks, embeds, sends feedback and waits; the embedded ranker agrees with the server")
+    print("examples: MovieLens converts; the client ranks, embeds, sends feedback and waits; the embedded ranker agrees with the server")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 
     bench/pytorch/compare.py [--rounds 9] [--batch 512] [--json FILE]
 
-Needs PyTorch for /usr/bin/python3 (Debian: python3-torch). Every implementation is a process of its own that waits while another one runs; PyTorch's variants come
+Needs `scripts/bootstrap.sh --with-pytorch`. Every implementation is a process of its own that waits while another one runs; PyTorch's variants come
 one after the other, each in turns with lemur. Losses and gradients of the first step, from the same weights, must agree before anything is timed.
 """
 
@@ -18,7 +18,8 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
+PYTHON = HERE.parent.parent / "third_party/bin/python3"  # which bootstrap chose
 # What lemur sets for libraries on its path, and an allocator that keeps what it has.
 SETTINGS = subprocess.run([HERE.parent.parent / "build/lemur", "--version"], check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()[-1]
 KERNELS = dict(setting.split("=") for setting in SETTINGS.partition(": ")[2].split())
@@ -82,7 +83,7 @@ def start_ours(arguments, work):
 
 def start_theirs(arguments, variant, folder, loss):
     """Returns PyTorch's process after its first step was checked, or nothing where memory was too small for it."""
-    worker = Process(variant.title, ["/usr/bin/python3", HERE / "worker.py", folder, *variant.flags, "--share", SHARES[variant.share], "--threads", arguments.threads], variant.environment)
+    worker = Process(variant.title, [PYTHON, HERE / "worker.py", folder, *variant.flags, "--share", SHARES[variant.share], "--threads", arguments.threads], variant.environment)
     line = worker.process.stdout.readline()
     if not line and worker.process.wait() == -signal.SIGKILL:
         print(f"{variant.title}: killed for lack of memory", flush=True)
