@@ -1,20 +1,24 @@
 #!/usr/bin/env python3
 """Trains a configuration with several seeds and measures each on a split, and the mean of their predictions.
 
-    bench/seeds.py --config configs/ml1m.toml --work FOLDER [--seeds 5] [--split test] [--set KEY=VALUE ...]
+    bench/seeds.py --config configs/ml1m.toml --work FOLDER [--seeds 5] [--split test] [--set KEY=VALUE ...] [--json FILE]
 
 FOLDER keeps the store, the runs and their predictions; what is there is not made again. The standard errors are those of drawing the split's users
-anew, 1000 times: differences below them are ties. Prints Markdown; the seconds are those of training, evaluations on 'valid' included.
+anew, 1000 times: differences below them are ties. Prints Markdown; ± is half of the 95 % confidence interval of the mean over the seeds; the seconds
+are those of training, evaluations on 'valid' included. --json keeps every seed's figures (docs/results).
 """
 
 import argparse
 import csv
+import json
 import random
 import statistics
 import subprocess
 import time
 from collections import defaultdict
 from pathlib import Path
+
+from interval import half_width, with_half_width
 
 ROOT = Path(__file__).resolve().parent.parent
 DRAWS = 1000
@@ -74,6 +78,10 @@ def measure(users, labels, scores):
     return auc(labels, groups, [1] * len(users)), uauc, statistics.stdev(drawn_aucs), statistics.stdev(drawn_uaucs)
 
 
+def version_of(lemur):
+    return subprocess.run([lemur, "--version"], check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()[0]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lemur", default=ROOT / "build/lemur")
@@ -82,6 +90,7 @@ def main():
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--split", default="test")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--json", type=Path, metavar="FILE")
     arguments = parser.parse_args()
     work = arguments.work
     work.mkdir(parents=True, exist_ok=True)
@@ -109,12 +118,20 @@ def main():
     print("| --- | --- | --- | --- | --- | --- |")
     for seed, (auc_, uauc, auc_error, uauc_error) in enumerate(found, 1):
         print(f"| seed {seed} | {auc_:.4f} | {auc_error:.4f} | {uauc:.4f} | {uauc_error:.4f} | {seconds[seed - 1]:.0f} |")
-    means = [statistics.mean(column) for column in zip(*found)]
-    print(f"| mean of {len(found)} seeds | {means[0]:.4f} | {means[2]:.4f} | {means[1]:.4f} | {means[3]:.4f} | {statistics.mean(seconds):.0f} |")
+    columns = list(zip(*found))
+    result = {"config": str(arguments.config), "set": arguments.set, "split": arguments.split, "version": version_of(arguments.lemur),
+              "runs": [{"seed": seed, "auc": auc_, "uauc": uauc, "seconds": seconds[seed - 1]} for seed, (auc_, uauc, _, _) in enumerate(found, 1)],
+              "mean": {"auc": statistics.mean(columns[0]), "auc_half_width": half_width(columns[0]), "auc_standard_error": statistics.mean(columns[2]),
+                       "uauc": statistics.mean(columns[1]), "uauc_half_width": half_width(columns[1]), "uauc_standard_error": statistics.mean(columns[3])}}
+    print(f"| mean of {len(found)} seeds | {with_half_width(columns[0])} | {result['mean']['auc_standard_error']:.4f} | {with_half_width(columns[1])} | "
+          f"{result['mean']['uauc_standard_error']:.4f} | {statistics.mean(seconds):.0f} |")
     if len(found) > 1:
         together = [statistics.mean(scores) for scores in zip(*all_scores)]
         auc_, uauc, auc_error, uauc_error = measure(users, labels, together)
+        result["mean_of_predictions"] = {"auc": auc_, "auc_standard_error": auc_error, "uauc": uauc, "uauc_standard_error": uauc_error}
         print(f"| mean of their predictions | {auc_:.4f} | {auc_error:.4f} | {uauc:.4f} | {uauc_error:.4f} | {sum(seconds):.0f} |")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":
