@@ -16,26 +16,27 @@ ROOMS = {
     "text": {"base"},
     "simd": {"base"},
     "kernels": {"base", "simd"},
-    "data": {"base", "text"},
+    "features": {"base"},
+    "data": {"base", "text", "features"},
     "synth": {"base", "data"},
-    "report": {"base", "data"},
-    "ablate": {"base", "data", "report"},
+    "report": {"base", "features", "data"},
+    "ablate": {"base", "features", "data", "report"},
     "tables": {"base", "simd", "kernels"},
     "nn": {"base", "simd", "kernels"},
 }
-ROOMS["model"] = {"base", "text", "simd", "kernels", "data", "tables", "nn"}
+ROOMS["model"] = {"base", "text", "simd", "kernels", "features", "data", "tables", "nn"}
 ROOMS["eval"] = ROOMS["model"] | {"model"}
 ROOMS["train"] = ROOMS["eval"] | {"eval", "feedback"}
-ROOMS["serving"] = {"base", "text", "data", "tables", "model", "feedback"}
+ROOMS["serving"] = {"base", "text", "features", "data", "tables", "model", "feedback"}
 ROOMS["feedback"] = {"base"}
-ROOMS["http"] = {"base", "simd", "feedback", "serving"}
+ROOMS["http"] = {"base", "simd", "features", "feedback", "serving"}
 ROOMS["cli"] = set(ROOMS)
 
 # Outside of the rooms: these include every room but cli. "lemur" are the tests that cross rooms.
 OUTSIDE = {"lemur", "tests", "bench", "fuzz", "examples"}
 
 # Rooms that know no tensors, for short builds.
-TORCH_FREE = {"base", "text", "simd", "data", "synth", "feedback", "http", "report", "ablate"}
+TORCH_FREE = {"base", "text", "simd", "features", "data", "synth", "feedback", "http", "report", "ablate"}
 TORCH = re.compile(r"(torch|ATen|c10)/")
 PRECOMPILED = {"torch/torch.h", "torch/extension.h", "torch/all.h"}
 

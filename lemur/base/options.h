@@ -34,8 +34,8 @@ struct ColumnsOptions {
       "Column of the document's ID (integer or string), in documents and events.");
     v("user", user, "Column of the user's ID (integer or string).");
     v("time", time,
-      "Column of the time: a timestamp, integer milliseconds or integer seconds (told apart by "
-      "size).");
+      "Column of the time: timestamps, or a number of seconds, milliseconds, microseconds or "
+      "nanoseconds since 1970 (data.time_format).");
     v("split", split,
       "Column whose values name the splits (train, valid, test); empty: [data.split] cuts by "
       "time.");
@@ -89,28 +89,61 @@ struct ImageFieldOptions {
   }
 };
 
+/// How the CSV files of one table are written.
+struct CsvOptions {
+  std::string of, delimiter, quote = "\"", escape = "\"", encoding = "utf-8", null_text;
+  bool decimal_comma = false;
+
+  template <typename V>
+  void visit(V&& v) {
+    v("of", of, "Table whose files these are; empty: every table without an entry of its own.",
+      OneOf{{"", "documents", "events", "actions", "queries"}});
+    v("delimiter", delimiter,
+      "One character between fields; empty: a tab in .tsv, else that one of comma, semicolon, tab "
+      "and | that stands in the header line.");
+    v("quote", quote,
+      "One character around fields that hold delimiters or line ends; empty: none.");
+    v("escape", escape,
+      "One character before a quote inside of quotes: the quote itself (doubled, RFC 4180) or a "
+      "backslash.");
+    v("encoding", encoding,
+      "Name of the encoding, such as utf-8, utf-16, latin1 or windows-1252. A byte order mark of "
+      "UTF-8 or UTF-16 goes before it.");
+    v("null_text", null_text, "Unquoted text that stands for no value, beside the empty field.");
+    v("decimal_comma", decimal_comma, "Numbers are written with a comma, as 12,5.");
+  }
+};
+
 struct FeatureOptions {
-  std::string column, of, separator, kind = "category";
+  std::string column, of, separator, kind = "category", transform = "clip";
   int64_t width = 16, admit_after = 1;
-  double init_scale = 0.01, expire_days = 0;
+  double init_scale = 0.01, expire_days = 0, clip = 0.001;
 
   template <typename V>
   void visit(V&& v) {
     v("column", column, "Column of documents (of = \"document\") or events.");
     v("of", of, "What the feature describes.", OneOf{{"document", "user", "context", "cross"}});
     v("separator", separator,
-      "Cuts the column's text into several values; empty: one value (a list column has several by "
-      "itself).");
+      "Cuts the column's text into several values, whose blanks at the ends and empty ones are "
+      "dropped; empty: one value (a list column has several by itself).");
     v("kind", kind,
       "category: embedded by an ID table; number: standardised by the training split.",
       OneOf{{"category", "number"}});
+    v("transform", transform,
+      "What happens to a number before it is standardised. clip: it is held between the quantiles "
+      "`clip` and 1 - `clip` of the training split; signed_log: sign(x) log(1 + |x|), for prices "
+      "and counts whose largest are far from the rest; none.",
+      OneOf{{"clip", "signed_log", "none"}});
+    v("clip", clip, "Share of the training split's numbers at either end that `clip` cuts.",
+      Range{0, 0.25});
     v("width", width, "Width of the embedding of a category.", Range{1, 1024});
     v("init_scale", init_scale,
       "Standard deviation that a category's embedding begins with. Fields of few values that tell "
       "by their combinations learn faster from 0.1; IDs with many values lose by it.",
       Range{0, 100});
     v("admit_after", admit_after,
-      "Sightings in training before a category gets a row of its own; until then it shares the "
+      "Samples of training, each counted once however many epochs there are, before a category "
+      "gets a row of its own; until then it shares the "
       "default row.",
       Range{1, 1e9});
     v("expire_days", expire_days,
@@ -131,7 +164,9 @@ struct CounterOptions {
       "Columns of events or documents that make the key, such as [\"user\", \"genres\"].");
     v("label", label, "Label that is counted.");
     v("window_days", window_days, "Days of the past that count; 0: all of it.", Range{0, 36500});
-    v("delay_seconds", delay_seconds, "Seconds after which an event's label is known.",
+    v("delay_seconds", delay_seconds,
+      "Seconds after which an event's label is known: requests that begin more than this later "
+      "count it.",
       Range{0, 1e9});
     v("smoothing", smoothing, "Impressions' worth of the overall rate that every key starts with.",
       Range{0, 1e9});
@@ -142,22 +177,29 @@ struct CounterOptions {
 struct HistoryOptions {
   std::string name, where;
   int64_t length = 50;
+  double delay_seconds = 0;
 
   template <typename V>
   void visit(V&& v) {
     v("name", name, "Name of the history.");
     v("length", length, "Most recent documents kept.", Range{1, 100000});
     v("where", where,
-      "SQL condition over the columns of events (and of actions); empty: all of the user's "
-      "events.");
+      "Condition over the columns of events and of actions, such as \"label = 1 and rating >= 4 or "
+      "action in ('save', 'share')\"; empty: all of the user's events. Comparisons, in, is null, "
+      "and, or, not; a comparison with a number reads the column as a number.");
+    v("delay_seconds", delay_seconds,
+      "Seconds after which an action is known: it joins the histories of requests that begin more "
+      "than this later.",
+      Range{0, 1e9});
   }
 };
 
 struct DataOptions {
-  std::string documents, events, actions, queries, unknown_documents = "error";
+  std::string documents, events, actions, queries, unknown_documents = "error", time_format;
   double session_minutes = 30;
   ColumnsOptions columns;
   SplitOptions split;
+  std::vector<CsvOptions> csv;
   std::vector<TextFieldOptions> text;
   std::vector<ImageFieldOptions> image;
   std::vector<FeatureOptions> feature;
@@ -184,8 +226,13 @@ struct DataOptions {
       "Events of a document that documents lacks: stop with an error, or keep them without content "
       "and count them.",
       OneOf{{"error", "keep"}});
+    v("time_format", time_format,
+      "How times are written: s, ms, us or ns since 1970, or a pattern such as %Y%m%d or %d.%m.%Y "
+      "%H:%M:%S (UTC). Empty: timestamps as they are, numbers by the one unit in which the whole "
+      "column lies between 1990 and today.");
     v("columns", columns, "Names of the columns.");
     v("split", split, "How time cuts the splits where no column names them.");
+    v("csv", csv, "How CSV files are written, where they are not as RFC 4180 says.");
     v("text", text, "Raw text fields of documents, in the order in which they enter the encoder.");
     v("image", image, "Image fields of documents.");
     v("feature", feature, "Features: IDs, categories and numbers.");
@@ -405,7 +452,7 @@ struct TrainOptions {
   std::string order = "window", schedule = "constant", metric = "auc", device = "cpu", start_from;
   double learning_rate = 1e-3, encoder_learning_rate = 0, word_learning_rate = 0,
          table_learning_rate = 0.05, weight_decay = 0.01, table_weight_decay = 0, clip_norm = 1;
-  double average_decay = 0, image_crop = 0;
+  double average_decay = 0, image_crop = 0, max_skipped_share = 0.01;
   bool image_flip = false, recompute = false, bf16 = true, cuda_graphs = false;
 
   template <typename V>
@@ -455,6 +502,11 @@ struct TrainOptions {
       "Evaluate and publish an exponential moving average of the weights and of the tables' rows "
       "with this decay per step; 0: off.",
       Range{0, 0.99999});
+    v("max_skipped_share", max_skipped_share,
+      "A step whose loss or gradient is no finite number changes nothing; its rows go to "
+      "quarantine.jsonl of the run. Training stops where more than this share of the steps is "
+      "skipped.",
+      Range{0, 1});
     v("image_flip", image_flip, "Mirror images at random in training, every other time.");
     v("image_crop", image_crop,
       "Largest share of an image's side that is cut off at random in training; 0: none.",

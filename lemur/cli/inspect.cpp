@@ -47,7 +47,7 @@ void inspect_store(const fs::path& path, bool verify) {
   for (const auto& feature : schema.features)
     fmt::print("feature {:<24} of {}, {}\n", feature.name, feature.of,
                feature.is_number ? fmt::format("number, mean {:.6g}, deviation {:.6g}",
-                                               feature.mean, feature.deviation)
+                                               feature.scale.mean, feature.scale.deviation)
                                  : fmt::format("category, width {}", feature.width));
   for (const auto& history : schema.histories)
     fmt::print("history {:<24} at most {} documents\n", history.name, history.length);

@@ -106,7 +106,8 @@ void find_histories(const SampleStore& store, size_t index, Batch& batch) {
   out.offsets.reserve(batch.size() + 1);
   out.offsets.push_back(0);
   for (size_t b = 0; b < batch.size(); ++b) {
-    out.views.push_back(store.history(index, batch.users[b], batch.times[b]));
+    out.views.push_back(
+        store.history(index, batch.users[b], store.request_times()[batch.events[b]]));
     out.offsets.push_back(out.offsets.back() + static_cast<uint32_t>(out.views.back().size()));
   }
 }

@@ -2,20 +2,20 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <string_view>
 #include <vector>
 
 #include "lemur/data/database.h"
 #include "lemur/data/ragged_file.h"
+#include "lemur/features/schema.h"
 
 namespace lemur {
 
 /// Writes feature_<i>.offsets.u64 and feature_<i>.keys.u64. Used by ingest only.
 class CategoryFile {
  public:
-  /// Values are lists, or texts; a text is cut by `separator` unless that is empty.
-  CategoryFile(const FolderWriter& folder, size_t feature, bool is_list, std::string separator);
+  /// `schema`: the feature's entry, whose separator cuts texts; lists are not cut.
+  CategoryFile(const FolderWriter& folder, size_t feature, const StoreSchema::Feature& schema);
 
   /// Appends the keys of one value, kText or kTextList; none for NULL and for empty texts.
   void append(const ColumnView& column, size_t row);
@@ -24,7 +24,8 @@ class CategoryFile {
 
   void close() { file_.close(); }
   uint64_t num_rows() const { return num_rows_; }
-  uint64_t num_empty() const { return num_empty_; }  ///< rows without a key
+  uint64_t num_empty() const { return num_empty_; }      ///< rows without a key
+  uint64_t num_dropped() const { return num_dropped_; }  ///< empty items of rows with several
 
  private:
   RaggedFile file_;
@@ -32,7 +33,7 @@ class CategoryFile {
   std::string separator_;
   std::vector<std::string_view> items_;
   std::vector<uint64_t> keys_;
-  uint64_t num_rows_ = 0, num_empty_ = 0;
+  uint64_t num_rows_ = 0, num_empty_ = 0, num_dropped_ = 0;
 };
 
 }  // namespace lemur

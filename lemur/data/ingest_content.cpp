@@ -27,19 +27,25 @@ void IngestContent::train_vocabulary() {
                              .lower_case = options.lower_case,
                              .threads = context_.options.threads});
   uint64_t done = 0;
-  auto add = [&](std::span<const ColumnView> view, size_t rows) {
-    for (size_t row = 0; row < rows; ++row)
+  auto add = [&](std::span<const ColumnView> view, size_t begin, size_t end) {
+    for (size_t row = begin; row < end; ++row)
       for (const ColumnView& column : view)
         if (!column.is_null(row)) trainer.add(column.text(row));
-    context_.report("vocabulary", done += rows);
+    context_.report("vocabulary", done += end - begin);
   };
   std::string fields;
   for (const auto& field : context_.schema.text)
     fields += ", " + tables_.documents().text_sql(field.name);
-  if (!fields.empty()) tables_.query_documents(fields, add);
+  uint32_t document = 0;
+  if (!fields.empty())
+    tables_.query_documents(fields, [&](std::span<const ColumnView> view, size_t rows) {
+      for (size_t row = 0; row < rows; ++row)
+        if (tables_.is_in_training(document++)) add(view, row, row + 1);
+    });
   if (context_.schema.has_queries)
     context_.database.query(
-        "SELECT DISTINCT __query FROM events WHERE __query IS NOT NULL AND __split = 'train'", add);
+        "SELECT DISTINCT __query FROM events WHERE __query IS NOT NULL AND __split = 'train'",
+        [&](std::span<const ColumnView> view, size_t rows) { add(view, 0, rows); });
   tokenizer_.emplace(trainer.train(), options.lower_case);
 }
 

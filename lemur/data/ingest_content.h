@@ -20,8 +20,8 @@ class IngestContent {
  public:
   IngestContent(IngestContext& context, const IngestTables& tables);
 
-  /// Loads the vocabulary, or trains it on the documents' texts and the distinct queries of the
-  /// training split.
+  /// Loads the vocabulary, or trains it on the texts of the training split's documents and on its
+  /// distinct queries.
   void write_vocabulary();
   void write_documents();
   void write_queries();

@@ -1,162 +1,283 @@
 #include "lemur/data/ingest_counters.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
+#include <cstring>
+#include <fstream>
 #include <limits>
 
 #include "lemur/base/error.h"
 #include "lemur/data/count_map.h"
 #include "lemur/data/record_reader.h"
+#include "lemur/features/counter.h"
+#include "lemur/features/known.h"
 
 namespace lemur {
 namespace {
 
 constexpr const char* kWhere = "ingest";
 constexpr double kMsPerDay = 86'400'000;
-constexpr size_t kNoRun = std::numeric_limits<size_t>::max();
+constexpr uint64_t kRunLength = uint64_t{1} << 22;  // requests that are sorted in memory
 
-}  // namespace
+/// SQL of a column's value as one name.
+std::string name_sql(const IngestSource& source, const std::string& column,
+                     const std::string& alias) {
+  return source.is_list(column) ? source.text_sql(column, alias)
+                                : source.category_sql(column, alias);
+}
 
-/// The events of some splits, each sorted by time, merged in the order of time.
-class CounterPass::Timeline {
+struct RecordRange {
+  uint64_t begin, end;
+};
+
+/// Ranges of a file of records, each sorted by time, merged in the order of time.
+template <typename Record>
+class MergedRuns {
  public:
-  Timeline(const std::filesystem::path& path, const std::vector<StoreSchema::Split>& all,
-           const std::vector<size_t>& splits)
-      : splits_(splits) {
-    for (size_t split : splits_) runs_.emplace_back(path, all[split].begin, all[split].end);
+  MergedRuns(const std::filesystem::path& path, const std::vector<RecordRange>& ranges) {
+    for (const RecordRange& range : ranges) runs_.emplace_back(path, range.begin, range.end);
     choose();
   }
 
-  bool has_event() const { return first_ != kNoRun; }
-  const Event& event() const { return runs_[first_].record(); }
-  size_t split() const { return splits_[first_]; }
+  bool has_record() const { return first_ != nullptr; }
+  const Record& record() const { return first_->record(); }
   void advance() {
-    runs_[first_].advance();
+    first_->advance();
     choose();
   }
-  bool is_before(int64_t time) const { return has_event() && event().time < time; }
+  bool is_before(int64_t time) const { return has_record() && record().time < time; }
 
  private:
   void choose() {
-    first_ = kNoRun;
-    for (size_t i = 0; i < runs_.size(); ++i)
-      if (runs_[i].has_record() &&
-          (first_ == kNoRun || runs_[i].record().time < runs_[first_].record().time))
-        first_ = i;
+    first_ = nullptr;
+    for (auto& run : runs_)
+      if (run.has_record() && (first_ == nullptr || run.record().time < first_->record().time))
+        first_ = &run;
   }
 
-  std::vector<size_t> splits_;
-  std::vector<RecordReader<Event>> runs_;
-  size_t first_ = kNoRun;
+  std::vector<RecordReader<Record>> runs_;
+  RecordReader<Record>* first_ = nullptr;
 };
 
-CounterPass::CounterPass(const IngestContext& context, size_t index)
-    : options_(context.options.data.counter[index]),
-      path_(context.folder.file(fmt::format("counter_{}.tmp", index))),
-      events_(path_),
-      delay_ms_(std::llround(options_.delay_seconds * 1000)),
-      window_ms_(std::llround(options_.window_days * kMsPerDay)) {
+/// Numbers of a temporary file that are written in any order; the system pages them out.
+class ScatterFile {
+ public:
+  ScatterFile(const std::filesystem::path& path, uint64_t size) : path_(path), size_(size) {
+    std::ofstream(path_, std::ios::binary).close();
+    std::error_code error;
+    std::filesystem::resize_file(path_, bytes(), error);
+    file_ = error ? nullptr : std::fopen(path_.c_str(), "r+b");
+    if (file_ != nullptr)
+      data_ = ::mmap(nullptr, bytes(), PROT_READ | PROT_WRITE, MAP_SHARED, ::fileno(file_), 0);
+    if (file_ == nullptr || data_ == MAP_FAILED) {
+      const std::string why = error ? error.message() : std::strerror(errno);
+      fail<DataError>(kWhere, "cannot write {}: {}", path_.string(), why);
+    }
+  }
+  ~ScatterFile() {
+    ::munmap(data_, bytes());
+    std::fclose(file_);
+    std::error_code ignored;
+    std::filesystem::remove(path_, ignored);
+  }
+  ScatterFile(const ScatterFile&) = delete;
+  ScatterFile& operator=(const ScatterFile&) = delete;
+
+  std::span<double> numbers() { return {static_cast<double*>(data_), size_}; }
+
+ private:
+  size_t bytes() const { return std::max<size_t>(size_ * sizeof(double), 1); }
+
+  std::filesystem::path path_;
+  size_t size_;
+  FILE* file_ = nullptr;
+  void* data_ = nullptr;
+};
+
+}  // namespace
+
+CounterPass::CounterPass(IngestContext& context, const IngestTables& tables, size_t index)
+    : index_(index),
+      events_path_(context.folder.file(fmt::format("counter_{}.events.tmp", index))),
+      requests_path_(context.folder.file(fmt::format("counter_{}.requests.tmp", index))),
+      events_(events_path_),
+      requests_(requests_path_),
+      keys_(context.folder.file(fmt::format("counter_{}.keys.u64", index))) {
+  const CounterOptions& options = context.options.data.counter[index];
+  counter_ = {.by = options.by,
+              .label = options.label,
+              .window_ms = std::llround(options.window_days * kMsPerDay),
+              .delay_ms = std::llround(options.delay_seconds * 1000),
+              .smoothing = options.smoothing,
+              .splits = options.splits};
   const auto& labels = context.schema.labels;
-  label_ = static_cast<size_t>(std::ranges::find(labels, options_.label) - labels.begin());
-  if (window_ms_ > 0 && window_ms_ <= delay_ms_)
+  label_ = static_cast<size_t>(std::ranges::find(labels, options.label) - labels.begin());
+  if (counter_.window_ms > 0 && counter_.window_ms <= counter_.delay_ms)
     fail<InvalidArgument>(
         kWhere,
         "counter by {}: window_days = {} is not longer than delay_seconds = {}, it would count "
         "nothing",
-        fmt::join(options_.by, ", "), options_.window_days, options_.delay_seconds);
-  for (size_t i = 0; i < context.schema.splits.size(); ++i)
-    if (options_.splits.empty()) splits_.push_back(i);
-  for (const std::string& name : options_.splits) {
-    const StoreSchema::Split& split = context.schema.split(name);
-    auto number = static_cast<size_t>(&split - context.schema.splits.data());
-    if (std::ranges::find(splits_, number) == splits_.end()) splits_.push_back(number);
+        fmt::join(options.by, ", "), options.window_days, options.delay_seconds);
+  counted_splits(context.schema);  // throws
+  const ColumnsOptions& columns = context.options.data.columns;
+  document_parts_.resize(counter_.by.size());
+  for (size_t j = 0; j < counter_.by.size(); ++j) {
+    const std::string& column = counter_.by[j];
+    const bool of_event = tables.events().has(column);
+    counter_.of_document.push_back(!of_event);
+    if (!of_event) {
+      read_document_parts(context, tables, j);
+      continue;
+    }
+    ++num_columns_;
+    sql_ += ", " + (column == columns.user       ? "e.__user"
+                    : column == columns.document ? "e.__document"
+                    : column == columns.query    ? "e.__query"
+                                                 : name_sql(tables.events(), column, "e."));
   }
 }
 
-void CounterPass::append(int64_t time, uint64_t key, bool label) {
-  Event event{time, key << 1 | static_cast<uint64_t>(label)};
+void CounterPass::read_document_parts(IngestContext& context, const IngestTables& tables,
+                                      size_t column) {
+  std::vector<uint64_t>& parts = document_parts_[column];
+  tables.query_documents(
+      ", " + name_sql(tables.documents(), counter_.by[column], "d."),
+      [&](std::span<const ColumnView> view, size_t rows) {
+        for (size_t row = 0; row < rows; ++row)
+          parts.push_back(
+              counter_part(view[0].is_null(row) ? std::nullopt : std::optional(view[0].text(row))));
+      });
+  parts.resize(context.schema.num_documents, counter_part(std::nullopt));  // of unknown ones
+  ColumnFile file(context.folder.file(fmt::format("counter_{}.{}.u64", index_, column)));
+  file.append(parts.data(), parts.size() * sizeof(uint64_t));
+  file.close();
+}
+
+std::vector<size_t> CounterPass::counted_splits(const StoreSchema& schema) const {
+  std::vector<size_t> splits;
+  for (size_t i = 0; i < schema.splits.size(); ++i)
+    if (counter_.splits.empty()) splits.push_back(i);
+  for (const std::string& name : counter_.splits) {
+    const auto number = static_cast<size_t>(&schema.split(name) - schema.splits.data());
+    if (std::ranges::find(splits, number) == splits.end()) splits.push_back(number);
+  }
+  return splits;
+}
+
+void CounterPass::append(int64_t time, int64_t request_time, uint32_t document, bool label,
+                         std::span<const ColumnView> values, size_t row) {
+  parts_.clear();
+  for (size_t j = 0, next = 0; j < counter_.by.size(); ++j) {
+    if (counter_.of_document[j]) {
+      parts_.push_back(document_parts_[j][document]);
+    } else {
+      const ColumnView& value = values[next++];
+      parts_.push_back(
+          counter_part(value.is_null(row) ? std::nullopt : std::optional(value.text(row))));
+    }
+  }
+  const uint64_t key = counter_key(parts_);
+  keys_.append(key);
+  const Event event{time, key << 1 | static_cast<uint64_t>(label)};
   events_.append(&event, sizeof(event));
+  const Request request{request_time, key, num_events_++};
+  requests_.append(&request, sizeof(request));
 }
 
-void CounterPass::pass(const IngestContext& context,
-                       const std::vector<std::filesystem::path>& rates,
-                       const std::vector<std::filesystem::path>& counts) {
-  const auto& splits = context.schema.splits;
-  std::vector<ColumnFile> rate_files, count_files;
-  std::vector<size_t> all;
-  for (size_t i = 0; i < splits.size(); ++i) {
-    rate_files.emplace_back(rates[i]);
-    count_files.emplace_back(counts[i]);
-    all.push_back(i);
+void CounterPass::sort_requests() const {
+  std::fstream file(requests_path_, std::ios::binary | std::ios::in | std::ios::out);
+  std::vector<Request> run;
+  for (uint64_t begin = 0; begin < num_events_; begin += kRunLength) {
+    run.resize(std::min(kRunLength, num_events_ - begin));
+    const auto offset = static_cast<std::streamoff>(begin * sizeof(Request));
+    const auto size = static_cast<std::streamsize>(run.size() * sizeof(Request));
+    file.seekg(offset).read(reinterpret_cast<char*>(run.data()), size);
+    std::ranges::stable_sort(run, {}, &Request::time);
+    file.seekp(offset).write(reinterpret_cast<const char*>(run.data()), size);
+    if (!file) fail<DataError>(kWhere, "cannot sort {}", requests_path_.string());
   }
+}
+
+void CounterPass::pass(const StoreSchema& schema, std::span<double> rates,
+                       std::span<double> counts) {
+  std::vector<RecordRange> counted, runs;
+  for (size_t split : counted_splits(schema))
+    counted.push_back({schema.splits[split].begin, schema.splits[split].end});
+  for (uint64_t begin = 0; begin < num_events_; begin += kRunLength)
+    runs.push_back({begin, std::min(begin + kRunLength, num_events_)});
   CountMap map;
-  double clicks = 0, count = 0;  // of all keys
-  Timeline known(path_, splits, splits_), expired(path_, splits, splits_);
-  for (Timeline now(path_, splits, all); now.has_event(); now.advance()) {
-    int64_t time = now.event().time;
-    for (; known.is_before(time - delay_ms_); known.advance()) {
-      bool clicked = (known.event().key_and_label & 1) != 0;
-      map.add(known.event().key_and_label >> 1, clicked);
-      ++count, clicks += clicked;
+  CounterState state;
+  MergedRuns<Event> known(events_path_, counted), expired(events_path_, counted);
+  for (MergedRuns<Request> now(requests_path_, runs); now.has_record(); now.advance()) {
+    const Request& request = now.record();
+    const int64_t end = known_before(request.time, counter_.delay_ms);
+    const int64_t begin = window_begin(request.time, counter_.window_ms);
+    for (; known.is_before(end); known.advance()) {
+      const uint64_t label = known.record().key_and_label & 1;
+      map.add(known.record().key_and_label >> 1, label != 0);
+      ++state.count_of_all, state.positives_of_all += label;
     }
-    for (; window_ms_ > 0 && expired.is_before(time - window_ms_); expired.advance()) {
-      bool clicked = (expired.event().key_and_label & 1) != 0;
-      map.remove(expired.event().key_and_label >> 1, clicked);
-      --count, clicks -= clicked;
+    for (; expired.is_before(begin); expired.advance()) {
+      const uint64_t label = expired.record().key_and_label & 1;
+      map.remove(expired.record().key_and_label >> 1, label != 0);
+      --state.count_of_all, state.positives_of_all -= label;
     }
-    CountMap::Counts of = map.find(now.event().key_and_label >> 1);
-    double prior = (clicks + 1) / (count + 2);
-    rate_files[now.split()].append((of.clicks + options_.smoothing * prior) /
-                                   (of.count + options_.smoothing));
-    count_files[now.split()].append(std::log1p(static_cast<double>(of.count)));
+    const CountMap::Counts own = map.find(request.key);
+    state.count = own.count, state.positives = own.clicks;
+    const CounterValues values = counter_values(state, counter_.smoothing);
+    rates[request.event] = values.rate;
+    counts[request.event] = values.count;
   }
-  for (ColumnFile& file : rate_files) file.close();
-  for (ColumnFile& file : count_files) file.close();
   most_keys_ = map.most_keys();
 }
 
 void CounterPass::write_feature(IngestContext& context, const char* kind,
-                                const std::vector<std::filesystem::path>& raw) const {
+                                std::span<const double> values) {
   const std::string& user = context.options.data.columns.user;
-  bool has_user = std::ranges::find(options_.by, user) != options_.by.end();
+  const bool has_user = std::ranges::find(counter_.by, user) != counter_.by.end();
   StoreSchema::Feature feature{
-      .name = fmt::format("{}({})", kind, fmt::join(options_.by, ",")),
-      .of = !has_user ? "context" : (options_.by.size() == 1 ? "user" : "cross"),
+      .name = fmt::format("{}({})", kind, fmt::join(counter_.by, ",")),
+      .of = !has_user ? "context" : (counter_.by.size() == 1 ? "user" : "cross"),
       .is_number = true};
   // Several counters of one key differ in their label, window or splits.
-  size_t same = 1;
-  std::string plain = feature.name;
-  while (std::ranges::find(context.schema.features, feature.name, &StoreSchema::Feature::name) !=
-         context.schema.features.end())
-    feature.name = fmt::format("{}#{}", plain, ++same);
-  NumberFile file(context.folder, context.schema.features.size());
-  for (size_t i = 0; i < raw.size(); ++i) {
-    const StoreSchema::Split& split = context.schema.splits[i];
-    RecordReader<double> values(raw[i], 0, split.end - split.begin);
-    for (; values.has_record(); values.advance())
-      file.append(values.record(), split.name == "train");
-    std::filesystem::remove(raw[i]);
-  }
+  auto& features = context.schema.features;
+  const std::string plain = feature.name;
+  for (size_t same = 2;
+       std::ranges::find(features, feature.name, &StoreSchema::Feature::name) != features.end();
+       ++same)
+    feature.name = fmt::format("{}#{}", plain, same);
+  NumberFile file(context.folder, features.size(), "none", 0);
+  for (const StoreSchema::Split& split : context.schema.splits)
+    for (uint64_t event = split.begin; event < split.end; ++event)
+      file.append(values[event], split.name == "train");
   file.close(feature);
   context.summary["counters"][feature.name] = {{"most_keys", most_keys_},
-                                               {"label", options_.label},
-                                               {"mean", feature.mean},
-                                               {"deviation", feature.deviation},
+                                               {"label", counter_.label},
+                                               {"mean", feature.scale.mean},
+                                               {"deviation", feature.scale.deviation},
                                                {"missing", file.num_missing()}};
-  context.schema.features.push_back(feature);
+  features.push_back(feature);
 }
 
 void CounterPass::write_features(IngestContext& context) {
-  events_.close();
-  std::vector<std::filesystem::path> rates, counts;
-  for (size_t i = 0; i < context.schema.splits.size(); ++i) {
-    rates.push_back(path_.string() + fmt::format(".rate.{}", i));
-    counts.push_back(path_.string() + fmt::format(".count.{}", i));
+  events_.close(), requests_.close(), keys_.close();
+  sort_requests();
+  {
+    ScatterFile rates(context.folder.file(fmt::format("counter_{}.rate.tmp", index_)), num_events_);
+    ScatterFile counts(context.folder.file(fmt::format("counter_{}.count.tmp", index_)),
+                       num_events_);
+    pass(context.schema, rates.numbers(), counts.numbers());
+    counter_.rate_feature = context.schema.features.size();
+    write_feature(context, "rate", rates.numbers());
+    counter_.count_feature = context.schema.features.size();
+    write_feature(context, "count", counts.numbers());
   }
-  pass(context, rates, counts);
-  std::filesystem::remove(path_);
-  write_feature(context, "rate", rates);
-  write_feature(context, "count", counts);
+  std::filesystem::remove(events_path_);
+  std::filesystem::remove(requests_path_);
+  context.schema.counters.push_back(counter_);
 }
 
 }  // namespace lemur

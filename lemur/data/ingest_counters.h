@@ -1,33 +1,36 @@
-// Point-in-time counters: what was known of a key before each event.
+// Point-in-time counters: what was known of a key when each event's request began.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "lemur/data/ingest_context.h"
+#include "lemur/data/ingest_tables.h"
 #include "lemur/data/number_file.h"
 
 namespace lemur {
 
-/// One [[data.counter]]. While events are written, in the order of the store, it takes down time,
-/// key and label of each on disk; then it passes over them by time. An event sees those events of
-/// its key that are more than `delay_seconds` and at most `window_days` older: at least a
-/// millisecond older, so that events of one time see nothing of each other, nor of themselves.
+/// One [[data.counter]]: enters it into the schema, makes the key of each event and, while events
+/// are written in the order of the store, takes down what it needs on disk; then it passes over all
+/// of them by time. What an event sees is features/known.h's rule at its request's first time.
 /// Memory grows with the number of distinct keys that a window holds, not with events.
 class CounterPass {
  public:
-  /// `label`: index of the counted label. Throws InvalidArgument for a window within the delay and
-  /// for a split that the schema lacks.
-  CounterPass(const IngestContext& context, size_t index);
+  /// Throws InvalidArgument for a window within the delay and for a split that the schema lacks.
+  CounterPass(IngestContext& context, const IngestTables& tables, size_t index);
 
-  /// Appends the next event in the order of the store.
-  void append(int64_t time, uint64_t key, bool label);
+  /// SQL of the columns that append() takes, each with a comma before it.
+  std::string sql() const { return sql_; }
+  size_t num_columns() const { return num_columns_; }
 
-  /// Writes both features of the events and adds them to the schema: the rate, smoothed towards the
-  /// rate of all keys so far, (clicks + smoothing * prior) / (count + smoothing), and the logarithm
-  /// of 1 + count. Without smoothing the rate of a key that was never seen is missing.
+  /// Appends the next event in the order of the store; `values`: this counter's columns.
+  void append(int64_t time, int64_t request_time, uint32_t document, bool label,
+              std::span<const ColumnView> values, size_t row);
+
+  /// Writes both features of the events (counter_values) and adds them to the schema.
   void write_features(IngestContext& context);
 
   size_t label() const { return label_; }
@@ -37,19 +40,25 @@ class CounterPass {
     int64_t time;
     uint64_t key_and_label;  // key << 1 | label
   };
-  static_assert(sizeof(Event) == 16);
-  class Timeline;
-  void pass(const IngestContext& context, const std::vector<std::filesystem::path>& rates,
-            const std::vector<std::filesystem::path>& counts);
-  void write_feature(IngestContext& context, const char* kind,
-                     const std::vector<std::filesystem::path>& raw) const;
+  struct Request {
+    int64_t time;  // of the request's first event
+    uint64_t key, event;
+  };
+  void read_document_parts(IngestContext& context, const IngestTables& tables, size_t column);
+  std::vector<size_t> counted_splits(const StoreSchema& schema) const;
+  void sort_requests() const;
+  void pass(const StoreSchema& schema, std::span<double> rates, std::span<double> counts);
+  void write_feature(IngestContext& context, const char* kind, std::span<const double> values);
 
-  const CounterOptions& options_;
-  std::filesystem::path path_;
-  ColumnFile events_;
-  std::vector<size_t> splits_;  // counted splits, indices in the schema
-  size_t label_;
-  int64_t delay_ms_, window_ms_;
+  size_t index_, label_ = 0;
+  StoreSchema::Counter counter_;
+  std::filesystem::path events_path_, requests_path_;
+  ColumnFile events_, requests_, keys_;
+  std::string sql_;
+  size_t num_columns_ = 0;
+  std::vector<std::vector<uint64_t>> document_parts_;  // per column of the key; of documents only
+  std::vector<uint64_t> parts_;
+  uint64_t num_events_ = 0;
   size_t most_keys_ = 0;
 };
 

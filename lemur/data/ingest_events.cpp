@@ -12,18 +12,6 @@
 namespace lemur {
 namespace {
 
-/// SQL of a counter's key: 63 bits of a hash of its columns' values. NULL is a value like any
-/// other.
-std::string key_sql(const IngestTables& tables, const CounterOptions& counter) {
-  std::string values;
-  for (const std::string& column : counter.by) {
-    bool of_event = tables.events().has(column);
-    const IngestSource& source = of_event ? tables.events() : tables.documents();
-    values += (values.empty() ? "" : ", ") + source.text_sql(column, of_event ? "e." : "k.");
-  }
-  return "CAST(hash(" + values + ") >> 1 AS BIGINT)";
-}
-
 /// Writes one row after the other; rows come in the order of the store.
 class EventWriter {
  public:
@@ -42,12 +30,11 @@ class EventWriter {
   void summarize();
 
   // Columns of the statement before the labels.
-  enum { kTime, kUser, kDocument, kRow, kWeight, kQuery, kRequest, kLabels };
+  enum { kTime, kRequestTime, kUser, kDocument, kRow, kWeight, kQuery, kRequest, kLabels };
 
   IngestContext& context_;
-  const IngestTables& tables_;
   const IngestContent& content_;
-  ColumnFile times_, users_, documents_, queries_, requests_, rows_, weights_;
+  ColumnFile times_, request_times_, users_, documents_, queries_, requests_, rows_, weights_;
   std::unique_ptr<RaggedFile> request_ids_;
   std::vector<ColumnFile> labels_;
   FeatureColumns features_;
@@ -61,9 +48,9 @@ class EventWriter {
 EventWriter::EventWriter(IngestContext& context, const IngestTables& tables,
                          const IngestContent& content)
     : context_(context),
-      tables_(tables),
       content_(content),
       times_(column("event_time.i64")),
+      request_times_(column("event_request_time.i64")),
       users_(column("event_user.u32")),
       documents_(column("event_document.u32")),
       queries_(column("event_query.u32")),
@@ -79,21 +66,20 @@ EventWriter::EventWriter(IngestContext& context, const IngestTables& tables,
   for (size_t k = 0; k < context.schema.labels.size(); ++k)
     labels_.push_back(column(fmt::format("label_{}.u8", k)));
   for (size_t i = 0; i < context.options.data.counter.size(); ++i)
-    counters_.emplace_back(context, i);
+    counters_.emplace_back(context, tables, i);
 }
 
 std::string EventWriter::sql() const {
-  std::string sql = std::string("SELECT e.__time, u.number, d.number, e.__row, e.__weight, ") +
-                    (context_.schema.has_queries ? "q.number" : "NULL") + ", e.__request";
+  std::string sql =
+      std::string("SELECT e.__time, e.__request_time, u.number, d.number, e.__row, e.__weight, ") +
+      (context_.schema.has_queries ? "q.number" : "NULL") + ", e.__request";
   for (size_t k = 0; k < labels_.size(); ++k) sql += fmt::format(", e.__label_{} = 1", k);
   sql += features_.sql("e.");
-  for (const CounterOptions& counter : context_.options.data.counter)
-    sql += ", " + key_sql(tables_, counter);
+  for (const CounterPass& counter : counters_) sql += counter.sql();
   sql +=
       " FROM events e JOIN users u ON u.id = e.__user JOIN document_numbers d ON d.id = "
       "e.__document";
   if (context_.schema.has_queries) sql += " LEFT JOIN raw_queries q ON q.id = e.__query";
-  if (!counters_.empty()) sql += " LEFT JOIN documents k ON k.__id = e.__document";
   sql += " ORDER BY CASE e.__split";
   const auto& splits = context_.schema.splits;
   for (size_t i = 0; i < splits.size(); ++i)
@@ -110,13 +96,14 @@ void EventWriter::append_row(std::span<const ColumnView> view, size_t row) {
   const auto& splits = context_.schema.splits;
   while (num_rows_ >= splits.at(split_).end) ++split_;
   ++num_rows_;
-  int64_t time = view[kTime].int64(row);
+  int64_t time = view[kTime].int64(row), request_time = view[kRequestTime].int64(row);
   auto user = static_cast<uint32_t>(view[kUser].int64(row)),
        document = static_cast<uint32_t>(view[kDocument].int64(row));
   uint32_t query = view[kQuery].is_null(row) ? kNone : content_.query_of(view[kQuery].int64(row));
   without_query_ += query == kNone;
   first_seen_[document] = std::min(first_seen_[document], time);
   times_.append(time);
+  request_times_.append(request_time);
   users_.append(user);
   documents_.append(document);
   queries_.append(query);
@@ -138,14 +125,18 @@ void EventWriter::append_row(std::span<const ColumnView> view, size_t row) {
   }
   std::span<const ColumnView> rest = view.subspan(kLabels + labels_.size());
   features_.append(rest, row, splits[split_].name == "train");
-  for (size_t i = 0; i < counters_.size(); ++i)
-    counters_[i].append(time, static_cast<uint64_t>(rest[features_.size() + i].int64(row)),
-                        view[kLabels + counters_[i].label()].int64(row) != 0);
+  rest = rest.subspan(features_.size());
+  for (CounterPass& counter : counters_) {
+    counter.append(time, request_time, document, view[kLabels + counter.label()].int64(row) != 0,
+                   rest, row);
+    rest = rest.subspan(counter.num_columns());
+  }
 }
 
 void EventWriter::close() {
   ensure(num_rows_ == context_.schema.num_events, "ingest", "every event is written once");
-  for (ColumnFile* file : {&times_, &users_, &documents_, &queries_, &requests_, &rows_, &weights_})
+  for (ColumnFile* file :
+       {&times_, &request_times_, &users_, &documents_, &queries_, &requests_, &rows_, &weights_})
     file->close();
   for (ColumnFile& file : labels_) file.close();
   if (request_ids_) request_ids_->close();

@@ -12,11 +12,12 @@ FeatureColumns::FeatureColumns(IngestContext& context, const IngestTables& table
     const StoreSchema::Feature& feature = context.schema.features[i];
     if ((feature.of == "document") != of_documents) continue;
     if (feature.is_number) {
-      columns_.push_back({i, feature.name, false, NumberFile(context.folder, i)});
+      columns_.push_back({i, feature.name, false,
+                          NumberFile(context.folder, i, options[i].transform, options[i].clip)});
     } else {
+      context.schema.features[i].is_list = source_.is_list(feature.name);
       columns_.push_back(
-          {i, feature.name, feature.is_document_id,
-           CategoryFile(context.folder, i, source_.is_list(feature.name), options[i].separator)});
+          {i, feature.name, feature.is_document_id, CategoryFile(context.folder, i, feature)});
     }
   }
 }
@@ -58,13 +59,17 @@ void FeatureColumns::close(IngestContext& context) {
     auto& note = context.summary["features"][feature.of + " " + feature.name];
     if (auto* category = std::get_if<CategoryFile>(&column.file)) {
       category->close();
-      note = {{"missing", category->num_empty()}};
+      note = {{"missing", category->num_empty()}, {"empty_items", category->num_dropped()}};
     } else {
       auto& number = std::get<NumberFile>(column.file);
       number.close(feature);
       note = {{"missing", number.num_missing()},
-              {"mean", feature.mean},
-              {"deviation", feature.deviation}};
+              {"mean", feature.scale.mean},
+              {"deviation", feature.scale.deviation}};
+      if (feature.scale.transform == "clip")
+        note.update({{"low", feature.scale.low},
+                     {"high", feature.scale.high},
+                     {"clipped", number.num_clipped()}});
     }
   }
 }
@@ -81,15 +86,18 @@ void declare_features(IngestContext& context) {
                                        .width = option.width,
                                        .admit_after = option.admit_after,
                                        .init_scale = option.init_scale,
-                                       .expire_days = option.expire_days});
+                                       .expire_days = option.expire_days,
+                                       .separator = option.separator});
   }
 }
 
 void write_document_features(IngestContext& context, const IngestTables& tables) {
   FeatureColumns features(context, tables, true);
+  uint32_t document = 0;
   if (features.size() > 0)
     tables.query_documents(features.sql("d."), [&](std::span<const ColumnView> view, size_t rows) {
-      for (size_t row = 0; row < rows; ++row) features.append(view, row, true);
+      for (size_t row = 0; row < rows; ++row)
+        features.append(view, row, tables.is_in_training(document++));
     });
   tables.query_unknown_documents([&](std::string_view id) { features.append_unknown(id); });
   features.close(context);

@@ -1,9 +1,12 @@
 #include "lemur/data/ingest_histories.h"
 
-#include <algorithm>
+#include <cmath>
 #include <map>
+#include <optional>
 
 #include "lemur/base/error.h"
+#include "lemur/features/action.h"
+#include "lemur/features/condition.h"
 
 namespace lemur {
 namespace {
@@ -31,58 +34,97 @@ class ActionNumbers {
   std::map<std::string, uint8_t, std::less<>> numbers_;
 };
 
-/// SELECT of events: user, document, time, row, action, source; where `condition` holds.
-std::string past_events_sql(const IngestContext& context, const IngestTables& tables,
-                            const std::string& condition) {
-  std::string action = "CASE", named;
+/// The past that a history takes from one table: the SQL of its rows, and where the columns of its
+/// condition stand behind those.
+struct Past {
+  std::string sql;
+  bool fits = true;  ///< the table has every column of the condition
+};
+
+/// SQL of a column of a condition over events, as text; nothing where events lack it. Labels are 0
+/// and 1; the action is named by the labels unless events have a column of that name.
+std::optional<std::string> event_sql(const IngestContext& context, const IngestTables& tables,
+                                     const std::string& column, const std::string& action) {
   const auto& labels = context.schema.labels;
-  for (size_t k = 0; k < labels.size(); ++k) {
-    action += fmt::format(" WHEN __label_{} = 1 THEN {}", k, sql_literal(labels[k]));
-    named += fmt::format(", __label_{} AS {}", k, sql_name(labels[k]));
-  }
-  action += " ELSE 'impression' END";
-  for (const std::string& column : tables.event_columns())
-    if (std::ranges::find(labels, column) == labels.end()) named += ", " + sql_name(column);
-  const std::string& action_column = context.options.data.columns.action;
-  if (!tables.events().has(action_column))
-    named += ", " + action + " AS " + sql_name(action_column);
-  return "SELECT __user, __document, __time, __row, __action, 0 AS __source FROM (SELECT __user, "
-         "__document, __time, __row, " +
-         action + " AS __action" + named + " FROM events)" + condition;
+  const ColumnsOptions& columns = context.options.data.columns;
+  for (size_t k = 0; k < labels.size(); ++k)
+    if (labels[k] == column) return fmt::format("CAST(__label_{} AS VARCHAR)", k);
+  if (column == columns.user) return "__user";
+  if (column == columns.document) return "__document";
+  if (tables.events().has(column)) return tables.events().text_sql(column);
+  if (column == columns.action) return action;
+  return std::nullopt;
 }
 
-/// SELECT of the history's columns: user, time, document, action; in the order of the store.
+std::optional<std::string> action_sql(const IngestContext& context, const IngestTables& tables,
+                                      const std::string& column) {
+  const ColumnsOptions& columns = context.options.data.columns;
+  if (column == columns.user) return "__user";
+  if (column == columns.document) return "__document";
+  if (column == columns.action) return "__action";
+  const IngestSource& source = tables.actions();
+  return source.has(column) ? std::optional(source.text_sql(column)) : std::nullopt;
+}
+
+/// SELECT of user, document, time, row, action, source, then the condition's columns as __c<i>.
+template <typename ColumnSql>
+Past past_sql(const Condition& condition, const std::string& table, const std::string& action,
+              int source, const ColumnSql& column_sql) {
+  Past past{fmt::format("SELECT __user, __document, __time, __row, {} AS __action, {} AS __source",
+                        action, source)};
+  for (size_t i = 0; i < condition.columns().size(); ++i) {
+    const std::optional<std::string> sql = column_sql(condition.columns()[i]);
+    past.fits = past.fits && sql;
+    past.sql += fmt::format(", {} AS __c{}", sql.value_or("CAST(NULL AS VARCHAR)"), i);
+  }
+  past.sql += " FROM " + table;
+  return past;
+}
+
+std::string label_action_sql(const StoreSchema& schema) {
+  std::string action = "CASE";
+  for (size_t k = 0; k < schema.labels.size(); ++k)
+    action += fmt::format(" WHEN __label_{} = 1 THEN {}", k, sql_literal(schema.labels[k]));
+  return action + " ELSE " + sql_literal(kImpression) + " END";
+}
+
+/// SELECT of user, time, document, action, then the condition's columns; in the order of the store.
 std::string history_sql(IngestContext& context, const IngestTables& tables,
-                        const HistoryOptions& history) {
-  // A comment at the condition's end must not swallow what follows.
-  std::string condition = history.where.empty() ? "" : " WHERE (" + history.where + "\n)";
-  std::string past, fault;
-  auto take = [&](const std::string& sql, const char* name) {
-    try {
-      context.database.describe(sql);
-      past += (past.empty() ? "" : " UNION ALL ") + sql;
-    } catch (const DataError& error) {
-      if (fault.empty()) fault = error.what();
-      context.summary["notes"].push_back(fmt::format(
-          "history '{}' takes nothing from {}: its condition does not fit their columns",
-          history.name, name));
+                        const HistoryOptions& history, const Condition& condition) {
+  const std::string action = label_action_sql(context.schema);
+  std::string all;
+  const auto take = [&](const Past& past, const char* name) {
+    if (past.fits) {
+      all += (all.empty() ? "" : " UNION ALL ") + past.sql;
+      return;
     }
+    context.summary["notes"].push_back(
+        fmt::format("history '{}' takes nothing from {}, which lack a column of its condition",
+                    history.name, name));
   };
-  take(past_events_sql(context, tables, condition), "events");
+  take(past_sql(
+           condition, "events", action, 0,
+           [&](const std::string& column) { return event_sql(context, tables, column, action); }),
+       "events");
   if (tables.has_actions())
-    take("SELECT __user, __document, __time, __row, __action, 1 AS __source FROM raw_actions" +
-             condition,
+    take(past_sql(condition, "raw_actions", "__action", 1,
+                  [&](const std::string& column) { return action_sql(context, tables, column); }),
          "actions");
-  if (past.empty())
-    fail<InvalidArgument>(kWhere, "history '{}': where = \"{}\" is no condition over {}: {}",
-                          history.name, history.where, tables.events().name(), fault);
-  return "SELECT u.number, p.__time, d.number, p.__action FROM (" + past +
+  if (all.empty())
+    fail<InvalidArgument>(
+        kWhere,
+        "history '{}': where = \"{}\" asks for {}; neither events nor actions have them all",
+        history.name, history.where, fmt::join(condition.columns(), ", "));
+  std::string columns;
+  for (size_t i = 0; i < condition.columns().size(); ++i) columns += fmt::format(", p.__c{}", i);
+  return "SELECT u.number, p.__time, d.number, p.__action" + columns + " FROM (" + all +
          ") p JOIN users u ON u.id = p.__user JOIN document_numbers d ON d.id = p.__document ORDER "
          "BY 1, 2, p.__source, p.__row";
 }
 
 void write_history(IngestContext& context, const IngestTables& tables, size_t index,
-                   ActionNumbers& number) {
+                   const Condition& condition, ActionNumbers& number) {
+  constexpr size_t kConditionColumns = 4;  // of the SELECT: where they begin
   const HistoryOptions& history = context.options.data.history[index];
   std::string stem = fmt::format("history_{}", index);
   auto column = [&](const char* ending) { return ColumnFile(context.folder.file(stem + ending)); };
@@ -90,23 +132,23 @@ void write_history(IngestContext& context, const IngestTables& tables, size_t in
              times = column(".times.i64"), actions = column(".actions.u8");
   uint64_t count = 0, user = 0, users_with_any = 0;  // offsets of users below `user` are written
   auto consume = [&](std::span<const ColumnView> view, size_t rows) {
-    for (size_t row = 0; row < rows; ++row, ++count) {
+    for (size_t row = 0; row < rows; ++row) {
+      const bool joins = condition.holds([&](size_t i) -> std::optional<std::string_view> {
+        const ColumnView& value = view[kConditionColumns + i];
+        return value.is_null(row) ? std::nullopt : std::optional(value.text(row));
+      });
+      if (!joins) continue;
       auto of = static_cast<uint64_t>(view[0].int64(row));
       users_with_any += user <= of;
       for (; user <= of; ++user) offsets.append(count);
       times.append(view[1].int64(row));
       documents.append(static_cast<uint32_t>(view[2].int64(row)));
       actions.append(number(view[3].text(row)));
+      ++count;
     }
     context.report("histories", count);
   };
-  std::string sql = history_sql(context, tables, history);
-  try {
-    context.database.query(sql, consume);
-  } catch (const DataError& error) {
-    fail<DataError>(kWhere, "history '{}': where = \"{}\": {}", history.name, history.where,
-                    error.what());
-  }
+  context.database.query(history_sql(context, tables, history, condition), consume);
   for (; user <= context.schema.num_users; ++user) offsets.append(count);
   for (ColumnFile* file : {&offsets, &documents, &times, &actions}) file->close();
   context.summary["histories"][history.name] = {{"actions", count},
@@ -118,11 +160,15 @@ void write_history(IngestContext& context, const IngestTables& tables, size_t in
 void write_histories(IngestContext& context, const IngestTables& tables) {
   ActionNumbers number(context.schema.actions);
   for (const std::string& label : context.schema.labels) number(label);
-  number("impression");
+  number(kImpression);
   for (size_t h = 0; h < context.options.data.history.size(); ++h) {
     const HistoryOptions& history = context.options.data.history[h];
-    context.schema.histories.push_back({history.name, history.length});
-    write_history(context, tables, h, number);
+    const Condition condition(history.where);
+    context.schema.histories.push_back({.name = history.name,
+                                        .length = history.length,
+                                        .where = history.where,
+                                        .delay_ms = std::llround(history.delay_seconds * 1000)});
+    write_history(context, tables, h, condition, number);
   }
 }
 

@@ -205,15 +205,15 @@ void IngestTables::number_rows() {
 }
 
 std::string IngestTables::split_by_time() const {
-  int64_t rows = database_.query_int64("SELECT count(*) FROM raw_events");
+  int64_t rows = database_.query_int64("SELECT count(*) FROM timed_events");
   // The n-th time in order, by bisection: bounded memory, which a sort with an offset has not.
   auto nth_time = [&](int64_t n) {
-    int64_t low = database_.query_int64("SELECT min(__time) FROM raw_events");
-    int64_t high = database_.query_int64("SELECT max(__time) FROM raw_events");
+    int64_t low = database_.query_int64("SELECT min(__request_time) FROM timed_events");
+    int64_t high = database_.query_int64("SELECT max(__request_time) FROM timed_events");
     while (low < high) {
       int64_t middle = std::midpoint(low, high);
       int64_t count = database_.query_int64(
-          fmt::format("SELECT count(*) FROM raw_events WHERE __time <= {}", middle));
+          fmt::format("SELECT count(*) FROM timed_events WHERE __request_time <= {}", middle));
       if (count > n)
         high = middle;
       else
@@ -221,23 +221,40 @@ std::string IngestTables::split_by_time() const {
     }
     return low;
   };
-  // Events of one time stay together: those later than the last one of the splits before.
+  // Events of one request, and those of one time, stay together: those later than the last one of
+  // the splits before.
   auto condition = [&](double share) -> std::string {
     int64_t before = rows - std::llround(static_cast<double>(rows) * share);
     if (before >= rows) return "false";
     if (before <= 0) return "true";
-    return fmt::format("__time > {}", nth_time(before - 1));
+    return fmt::format("__request_time > {}", nth_time(before - 1));
   };
   const SplitOptions& split = options_.split;
   return "CASE WHEN " + condition(split.test) + " THEN 'test' WHEN " +
          condition(split.test + split.valid) + " THEN 'valid' ELSE 'train' END";
 }
 
+void IngestTables::find_request_times() {
+  if (options_.columns.request.empty()) {
+    database_.execute(
+        "CREATE VIEW timed_events AS SELECT *, __time AS __request_time FROM raw_events");
+    return;
+  }
+  database_.execute(
+      "CREATE TABLE request_times AS SELECT __request, min(__time) AS first FROM raw_events GROUP "
+      "BY 1");
+  database_.execute(
+      "CREATE VIEW timed_events AS SELECT e.*, r.first AS __request_time FROM raw_events e JOIN "
+      "request_times r ON r.__request = e.__request");
+}
+
 void IngestTables::cut_splits() {
+  find_request_times();
   database_.execute(options_.columns.split.empty()
                         ? "CREATE VIEW events AS SELECT * REPLACE (" + split_by_time() +
-                              " AS __split) FROM raw_events"
-                        : "CREATE VIEW events AS SELECT * FROM raw_events");
+                              " AS __split) FROM timed_events"
+                        : "CREATE VIEW events AS SELECT * FROM timed_events");
+  find_training_documents();
   uint64_t begin = 0;
   auto& splits = context_.schema.splits;
   database_.query(
@@ -257,6 +274,21 @@ void IngestTables::cut_splits() {
   for (const char* name : {"train", "valid", "test"})
     if (std::ranges::find(splits, name, &StoreSchema::Split::name) == splits.end())
       context_.summary["notes"].push_back(fmt::format("there is no event in split '{}'", name));
+}
+
+void IngestTables::find_training_documents() {
+  is_in_training_.assign(
+      static_cast<size_t>(database_.query_int64("SELECT count(*) FROM document_numbers")), false);
+  int64_t count = 0;
+  database_.query(
+      "SELECT DISTINCT d.number FROM events e JOIN document_numbers d ON d.id = e.__document WHERE "
+      "e.__split = 'train'",
+      [&](std::span<const ColumnView> view, size_t rows) {
+        for (size_t row = 0; row < rows; ++row)
+          is_in_training_[static_cast<size_t>(view[0].int64(row))] = true;
+        count += static_cast<int64_t>(rows);
+      });
+  context_.summary["documents"]["in_training"] = count;
 }
 
 void IngestTables::query_documents(

@@ -16,7 +16,8 @@ namespace lemur {
 ///   documents         __row, __id, the columns that the configuration names; as in the input
 ///   raw_events        __row, __user, __document, __query, __request, __split (texts), __time (ms),
 ///                     __label_<k>, __weight, the other columns that the configuration names
-///   events            raw_events with __split also where time cuts the splits
+///   events            raw_events with __request_time, that of the request's first event, and
+///                     __split also where time cuts the splits
 ///   raw_actions       __row, __user, __document, __action (texts), __time, all of the input's
 ///   document_numbers  id, number: as in documents, unknown documents of events behind them
 ///   users, raw_queries  id, number: distinct, in the order of their first row
@@ -32,6 +33,10 @@ class IngestTables {
   /// Fills the schema's splits.
   void cut_splits();
 
+  /// Says that an event of the training split shows the document: statistics and the vocabulary are
+  /// learned on these alone. To be asked after cut_splits().
+  bool is_in_training(uint32_t document) const { return is_in_training_[document]; }
+
   /// Streams `columns` (SQL) of documents in their order.
   void query_documents(const std::string& columns,
                        const std::function<void(std::span<const ColumnView> columns,
@@ -42,8 +47,8 @@ class IngestTables {
   const IngestSource& documents() const { return documents_; }
   const IngestSource& events() const { return events_; }
   bool has_actions() const { return !actions_.empty(); }
-  /// Names of the input's columns that raw_events holds as they are.
-  const std::set<std::string>& event_columns() const { return event_columns_; }
+  /// Requires: has_actions().
+  const IngestSource& actions() const { return actions_.front(); }
 
  private:
   /// What must not hold of any row.
@@ -58,6 +63,8 @@ class IngestTables {
   void check_duplicates() const;
   void count_unknown(const std::string& table, const IngestSource& source);
   std::string split_by_time() const;
+  void find_request_times();
+  void find_training_documents();
 
   IngestContext& context_;
   Database& database_;
@@ -65,6 +72,7 @@ class IngestTables {
   IngestSource documents_, events_;
   std::vector<IngestSource> actions_;  // none or one
   std::set<std::string> document_columns_, event_columns_;
+  std::vector<bool> is_in_training_;  // per document, the unknown ones too
 };
 
 }  // namespace lemur

@@ -154,8 +154,8 @@ TEST_F(IngestTest, StandardisesNumbersByTheTrainingSplit) {
   EXPECT_EQ(items(store.numbers(0)), (std::vector<float>{-1, 1, 0}));
   EXPECT_EQ(items(store.numbers(1)), (std::vector<float>{-1, 0, 1, 4}));
   EXPECT_EQ(items(store.numbers(2)), (std::vector<float>{0, 0, 0, 1}));
-  EXPECT_EQ(store.schema().features[1].mean, 12);
-  EXPECT_EQ(store.schema().features[1].deviation, 2);
+  EXPECT_EQ(store.schema().features[1].scale.mean, 12);
+  EXPECT_EQ(store.schema().features[1].scale.deviation, 2);
   EXPECT_EQ(summary["features"]["context x"]["missing"], 1);
 }
 

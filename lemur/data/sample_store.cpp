@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "lemur/base/error.h"
+#include "lemur/features/known.h"
 
 namespace lemur {
 namespace {
@@ -75,6 +76,7 @@ SampleStore::SampleStore(const std::filesystem::path& path, bool verify)
   map_images();
   map_events();
   map_features();
+  map_counters();
   map_histories();
 }
 
@@ -110,6 +112,7 @@ void SampleStore::map_events() {
   ColumnReader reader(path_, files_);
   uint64_t n = schema_.num_events;
   times_ = reader.column<int64_t>("event_time.i64", n);
+  request_times_ = reader.column<int64_t>("event_request_time.i64", n);
   users_ = reader.column<uint32_t>("event_user.u32", n);
   documents_ = reader.column<uint32_t>("event_document.u32", n);
   queries_ = reader.column<uint32_t>("event_query.u32", n);
@@ -133,6 +136,22 @@ void SampleStore::map_features() {
       numbers_[i] = reader.column<float>(stem + ".f32", num_rows);
     else
       categories_[i] = reader.ragged<uint64_t>(stem, ".keys.u64", num_rows);
+  }
+}
+
+void SampleStore::map_counters() {
+  ColumnReader reader(path_, files_);
+  for (size_t c = 0; c < schema_.counters.size(); ++c) {
+    const StoreSchema::Counter& counter = schema_.counters[c];
+    CounterColumns columns;
+    columns.keys =
+        reader.column<uint64_t>(fmt::format("counter_{}.keys.u64", c), schema_.num_events);
+    for (size_t j = 0; j < counter.by.size(); ++j)
+      columns.parts.push_back(counter.of_document[j]
+                                  ? reader.column<uint64_t>(fmt::format("counter_{}.{}.u64", c, j),
+                                                            schema_.num_documents)
+                                  : std::span<const uint64_t>());
+    counter_columns_.push_back(std::move(columns));
   }
 }
 
@@ -173,12 +192,13 @@ std::span<const uint8_t> SampleStore::image(uint32_t document, size_t field) con
   return images.pixels.subspan(row * images.size, images.size);
 }
 
-HistoryView SampleStore::history(size_t history, uint32_t user, int64_t time) const {
+HistoryView SampleStore::history(size_t history, uint32_t user, int64_t request_time) const {
   const ActionColumns& actions = actions_[history];
   auto times = actions.all.times;
   auto first = times.begin() + static_cast<ptrdiff_t>(actions.offsets[user]);
   auto last = times.begin() + static_cast<ptrdiff_t>(actions.offsets[user + 1]);
-  last = std::lower_bound(first, last, time);
+  last = std::lower_bound(first, last,
+                          known_before(request_time, schema_.histories[history].delay_ms));
   first = last - std::min<ptrdiff_t>(last - first, schema_.histories[history].length);
   auto begin = static_cast<size_t>(first - times.begin());
   auto size = static_cast<size_t>(last - first);

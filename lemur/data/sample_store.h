@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "lemur/base/folder.h"
-#include "lemur/base/options.h"
+#include "lemur/features/schema.h"
 
 namespace lemur {
 
@@ -39,61 +39,11 @@ struct HistoryView {
   size_t size() const { return documents.size(); }
 };
 
-/// What the columns mean. Stored in the manifest under "schema".
-struct StoreSchema {
-  struct Feature {
-    std::string name;  ///< column, or "rate(user)" / "count(user)" for a counter
-    std::string of;    ///< document | user | context | cross
-    bool is_number = false;
-    bool is_document_id = false;  ///< the column is the document's ID
-    int64_t width = 16, admit_after = 1;
-    double init_scale = 0.01, expire_days = 0;
-    double mean = 0, deviation = 1;  ///< of a number in the training split, before standardisation
-                                     ///< (values at rest are standardised; NULL became 0)
-  };
-  struct Split {
-    std::string name;
-    uint64_t begin = 0, end = 0;  ///< range of events
-  };
-  struct TextField {
-    std::string name;
-    int64_t max_tokens = 0;
-  };
-  struct ImageField {
-    std::string name;
-    int64_t pixels = 0;       ///< side of the square
-    uint64_t num_images = 0;  ///< at most one per document
-  };
-  struct History {
-    std::string name;
-    int64_t length = 0;
-  };
-  std::vector<TextField> text;
-  std::vector<ImageField> images;
-  std::vector<Feature> features;  ///< in the order of the configuration, counters last
-  std::vector<History> histories;
-  std::vector<std::string> labels;
-  std::vector<std::string> actions;  ///< names of actions; at most 255
-  std::vector<Split> splits;
-  bool has_queries = false;
-  bool has_requests = false;  ///< a request column was given (else requests are derived)
-  int64_t vocabulary_size = 0;
-  uint64_t num_documents = 0, num_users = 0, num_queries = 0, num_events = 0;
-
-  nlohmann::json to_json() const;
-  static StoreSchema from_json(const nlohmann::json& json);
-  /// Returns the split of that name; throws InvalidArgument naming those that exist.
-  const Split& split(std::string_view name) const;
-};
-
-/// Index of "no query" / "no document".
-inline constexpr uint32_t kNone = 0xffffffff;
-
 /// Read-only view of a store on disk. Opening checks sizes. All members may be called from any
 /// thread. Events are ordered by (split in the order of schema().splits, time, row of the input).
 class SampleStore {
  public:
-  static constexpr int kVersion = 2;
+  static constexpr int kVersion = 3;
 
   /// Throws DataError when the folder is incomplete, damaged or of another version.
   explicit SampleStore(const std::filesystem::path& path, bool verify = false);
@@ -122,6 +72,8 @@ class SampleStore {
 
   // Events [num_events].
   std::span<const int64_t> times() const { return times_; }
+  /// Time of the first event of the event's request: what is known then may be shown to the model.
+  std::span<const int64_t> request_times() const { return request_times_; }
   std::span<const uint32_t> users() const { return users_; }
   std::span<const uint32_t> documents() const { return documents_; }
   std::span<const uint32_t> queries() const { return queries_; }    ///< kNone where there is none
@@ -135,9 +87,19 @@ class SampleStore {
   /// Values of number feature `feature`, standardised: rows likewise.
   std::span<const float> numbers(size_t feature) const { return numbers_[feature]; }
 
-  /// Returns the user's actions of history `history` strictly before `time`, at most its length,
-  /// oldest first.
-  HistoryView history(size_t history, uint32_t user, int64_t time) const;
+  /// Key of each event for counter `counter` [num_events].
+  std::span<const uint64_t> counter_keys(size_t counter) const {
+    return counter_columns_[counter].keys;
+  }
+  /// counter_part() of each document's value in column `column` of the counter's key
+  /// [num_documents]; empty where the column is not of documents.
+  std::span<const uint64_t> counter_parts(size_t counter, size_t column) const {
+    return counter_columns_[counter].parts[column];
+  }
+
+  /// Returns the user's actions of history `history` that a request at `request_time` may see
+  /// (features/known.h), at most its length, oldest first.
+  HistoryView history(size_t history, uint32_t user, int64_t request_time) const;
   /// Returns the raw request ID as text, for predictions: the request column's value, or
   /// "user:time" where it is derived.
   std::string request_name(uint64_t event) const;
@@ -150,6 +112,7 @@ class SampleStore {
   void map_images();
   void map_events();
   void map_features();
+  void map_counters();
   void map_histories();
 
   std::filesystem::path path_;
@@ -160,12 +123,17 @@ class SampleStore {
   RaggedView<int32_t> document_tokens_,
       query_tokens_;  // document_tokens_: row = document * num_fields + field
   std::span<const uint64_t> document_keys_, query_keys_, requests_, rows_;
-  std::span<const int64_t> times_, document_first_seen_;
+  std::span<const int64_t> times_, request_times_, document_first_seen_;
   std::span<const uint32_t> users_, documents_, queries_;
   std::span<const float> weights_;
   std::vector<std::span<const uint8_t>> labels_;
   std::vector<RaggedView<uint64_t>> categories_;
   std::vector<std::span<const float>> numbers_;
+  struct CounterColumns {
+    std::span<const uint64_t> keys;
+    std::vector<std::span<const uint64_t>> parts;
+  };
+  std::vector<CounterColumns> counter_columns_;
   struct ImageColumns {
     std::span<const uint32_t> rows;  // [num_documents]: row of pixels; kNone: no image
     std::span<const uint8_t> pixels;

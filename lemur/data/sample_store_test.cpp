@@ -27,13 +27,13 @@ TEST(StoreSchema, SurvivesJson) {
   StoreSchema schema = random_store({}).schema;
   schema.num_events = 100;
   schema.num_documents = uint64_t{1} << 40;
-  schema.features[2].deviation = 0.1 + 0.2;
+  schema.features[2].scale.deviation = 0.1 + 0.2;
   schema.vocabulary_size = 77;
   schema.images = {{"cover", 64, 9}};
   nlohmann::json json = nlohmann::json::parse(schema.to_json().dump());
   StoreSchema back = StoreSchema::from_json(json);
   EXPECT_EQ(back.to_json(), schema.to_json());
-  EXPECT_EQ(back.features[2].deviation, 0.1 + 0.2);
+  EXPECT_EQ(back.features[2].scale.deviation, 0.1 + 0.2);
   EXPECT_EQ(back.num_documents, uint64_t{1} << 40);
   EXPECT_EQ(back.vocabulary_size, 77);
   EXPECT_TRUE(back.features[0].is_document_id);

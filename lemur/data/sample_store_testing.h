@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <limits>
+#include <map>
 #include <random>
 #include <span>
 #include <string>
@@ -114,6 +115,13 @@ inline void write_events(FolderWriter& folder, const StoreContent& content) {
   using Event = StoreContent::Event;
   column(
       "event_time.i64", +[](const Event& e) { return e.time; });
+  std::map<uint64_t, int64_t> first;  // of each request
+  for (const Event& event : content.events)
+    first[event.request] =
+        std::min(first.try_emplace(event.request, event.time).first->second, event.time);
+  std::vector<int64_t> request_times;
+  for (const Event& event : content.events) request_times.push_back(first[event.request]);
+  write_column(folder.file("event_request_time.i64"), request_times);
   column(
       "event_user.u32", +[](const Event& e) { return e.user; });
   column(
@@ -231,12 +239,14 @@ inline std::vector<int32_t> draw_tokens(Random& random, size_t most, int32_t voc
 inline StoreSchema random_schema(const RandomStoreOptions& options) {
   StoreSchema schema;
   schema.text = {{"title", 6}, {"body", 9}};
-  schema.features = {
-      {.name = "document", .of = "document", .is_document_id = true},
-      {.name = "tags", .of = "document"},
-      {.name = "price", .of = "document", .is_number = true, .mean = 3.5, .deviation = 0.1},
-      {.name = "user", .of = "user"},
-      {.name = "rate(user)", .of = "user", .is_number = true}};
+  schema.features = {{.name = "document", .of = "document", .is_document_id = true},
+                     {.name = "tags", .of = "document"},
+                     {.name = "price",
+                      .of = "document",
+                      .is_number = true,
+                      .scale = {.mean = 3.5, .deviation = 0.1}},
+                     {.name = "user", .of = "user"},
+                     {.name = "rate(user)", .of = "user", .is_number = true}};
   schema.histories = {{"clicks", options.history_length}, {"long", 10 * options.history_length}};
   schema.labels = {"click", "like"};
   schema.actions = {"click", "like", "buy"};

@@ -141,7 +141,7 @@ SliceColumn Evaluator::history_length_column(const StoreSchema::Split& split) co
     if (longest != histories.end())
       length = store_
                    .history(static_cast<size_t>(longest - histories.begin()), store_.users()[e],
-                            store_.times()[e])
+                            store_.request_times()[e])
                    .size();
     column.bucket_of_row.push_back(bucket(static_cast<int64_t>(length), kLengths));
   }

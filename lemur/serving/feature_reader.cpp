@@ -93,8 +93,7 @@ void FeatureReader::append_given(size_t feature, const FeatureValue& value,
     fail<InvalidArgument>("rank", "feature '{}' takes {}", schema.name,
                           schema.is_number ? "a number" : "names");
   if (!schema.is_number) return append_names(feature, value.categories, values);
-  const double standardised = (*value.number - schema.mean) / schema.deviation;
-  values.numbers.push_back(std::isfinite(standardised) ? static_cast<float>(standardised) : 0.0F);
+  values.numbers.push_back(schema.scale.apply(*value.number));
 }
 
 void FeatureReader::append_row(size_t feature, std::optional<uint64_t> row,

@@ -305,7 +305,7 @@ std::optional<DocumentFacts> Predictor::document(std::string_view id) const {
   for (size_t f = 0; f < schema.features.size(); ++f) {
     const auto& feature = schema.features[f];
     if (feature.of != "document" || !feature.is_number) continue;  // names are kept as hashes
-    const double value = store.numbers(f)[document] * feature.deviation + feature.mean;
+    const double value = feature.scale.invert(store.numbers(f)[document]);
     facts.features.emplace_back(feature.name, fmt::format("{:.6g}", value));
   }
   for (size_t field = 0; field < schema.images.size(); ++field)

@@ -1,19 +1,23 @@
+#include "lemur/features/schema.h"
+
 #include <algorithm>
 
 #include "lemur/base/error.h"
-#include "lemur/data/sample_store.h"
 
 namespace lemur {
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StoreSchema::Feature, name, of, is_number, is_document_id, width,
-                                   admit_after, init_scale, expire_days, mean, deviation)
+                                   admit_after, init_scale, expire_days, separator, is_list, scale)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StoreSchema::Split, name, begin, end)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StoreSchema::TextField, name, max_tokens)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StoreSchema::ImageField, name, pixels, num_images)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StoreSchema::History, name, length)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StoreSchema, text, images, features, histories, labels, actions,
-                                   splits, has_queries, has_requests, vocabulary_size,
-                                   num_documents, num_users, num_queries, num_events)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StoreSchema::History, name, length, where, delay_ms)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StoreSchema::Counter, by, of_document, label, window_ms,
+                                   delay_ms, smoothing, splits, rate_feature, count_feature)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StoreSchema, text, images, features, counters, histories, labels,
+                                   actions, splits, has_queries, has_requests, has_declared_times,
+                                   vocabulary_size, num_documents, num_users, num_queries,
+                                   num_events)
 
 namespace {
 
@@ -28,6 +32,15 @@ void check_images(const StoreSchema& schema) {
                       field.name, field.num_images, field.pixels, schema.num_documents);
 }
 
+void check_counters(const StoreSchema& schema) {
+  for (const auto& counter : schema.counters)
+    if (counter.by.size() != counter.of_document.size() ||
+        std::max(counter.rate_feature, counter.count_feature) >= schema.features.size())
+      fail<DataError>(
+          "store", "the schema is damaged: a counter by {} columns names features {} and {} of {}",
+          counter.by.size(), counter.rate_feature, counter.count_feature, schema.features.size());
+}
+
 }  // namespace
 
 nlohmann::json StoreSchema::to_json() const { return *this; }
@@ -35,14 +48,12 @@ nlohmann::json StoreSchema::to_json() const { return *this; }
 StoreSchema StoreSchema::from_json(const nlohmann::json& json) {
   StoreSchema schema;
   try {
-    nlohmann::json complete = json;
-    for (nlohmann::json& feature : complete.at("features"))  // written before there was the key
-      if (!feature.contains("init_scale")) feature["init_scale"] = Feature().init_scale;
-    schema = complete.get<StoreSchema>();
+    schema = json.get<StoreSchema>();
   } catch (const nlohmann::json::exception& error) {
     fail<DataError>("store", "the schema is damaged: {}", error.what());
   }
   check_images(schema);
+  check_counters(schema);
   uint64_t begin = 0;
   for (const Split& split : schema.splits) {
     if (split.begin != begin || split.end < split.begin)
