@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Checks what a compiler does not: format, include table, generated documents, clang-tidy. Runs all of them and fails if one does.
+# Checks what a compiler does not: format, include table, generated documents, what documents and comments refer to, clang-tidy. Runs all of them and fails if one does.
 # Needs the build of scripts/bootstrap.sh. clang-tidy reads only the rooms without tensors: LibTorch's headers take it too long.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -35,6 +35,22 @@ documents() {
   }
 }
 
+# Sections of docs/model.md that comments cite, and files that documents link to.
+references() {
+  local missing
+  missing=$(
+    git grep -hoE 'model\.md [0-9]+(-[0-9]+)?' -- lemur tests bench | sed 's/.* //' | tr - '\n' | sort -un | while read -r section; do
+      grep -q "^## $section\. " docs/model.md || echo "model.md $section is cited; docs/model.md has no such section"
+    done
+    git ls-files -co --exclude-standard -- '*.md' | while read -r file; do
+      grep -oE '\]\([^)#: ]+[)#]' "$file" | sed 's/^](//; s/.$//' | while read -r path; do
+        [ -e "$(dirname "$file")/$path" ] || echo "$file links to $path, which is not there"
+      done
+    done
+  )
+  [ -z "$missing" ] || { echo "$missing" >&2; return 1; }
+}
+
 tidy() {
   if [ ! -e build/compile_commands.json ]; then
     echo "lint: build/compile_commands.json is missing: run scripts/bootstrap.sh" >&2
@@ -48,6 +64,7 @@ tidy() {
 check format format
 check includes includes
 check documents documents
+check references references
 check tidy tidy
 if [ "${#failed[@]}" -gt 0 ]; then
   echo "lint: FAILED: ${failed[*]}" >&2
