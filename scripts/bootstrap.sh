@@ -42,7 +42,8 @@ npm --version >/dev/null 2>&1 || packages+=(npm)
 missing=()
 for package in "${packages[@]}"; do
   if [ "$package" = nodejs ] && [ -x /usr/bin/node ]; then continue; fi  # of another source than Debian
-  dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q "ok installed" || missing+=("$package")
+  # On Debian 13 some libraries are called <name>t64 and only provide <name>.
+  { dpkg-query -W -f '${Status}\n' "$package" "${package}t64" 2>/dev/null || true; } | grep -q "ok installed" || missing+=("$package")
 done
 if [ "${#missing[@]}" -gt 0 ]; then
   echo "bootstrap: installing ${missing[*]}"
