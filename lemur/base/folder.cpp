@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -21,6 +22,36 @@ namespace {
 
 constexpr const char* kManifest = "manifest.json";
 
+/// Writes a file that nobody reads yet.
+void write_file(const fs::path& path, std::string_view bytes) {
+  errno = 0;
+  std::ofstream out(path, std::ios::binary | std::ios::trunc);
+  out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  out.close();
+  if (!out) fail_write(path);
+}
+
+/// Gives the folder `made` the name `path`; an older one of that name gets the name of `made`, or
+/// another beside it, which is returned.
+fs::path exchange(const fs::path& made, const fs::path& path) {
+  std::error_code error;
+  if (!fs::exists(fs::symlink_status(path))) {
+    fs::rename(made, path, error);
+    if (error) fail<DataError>("files", "cannot publish {}: {}", path.string(), error.message());
+    return made;
+  }
+  if (::renameat2(AT_FDCWD, made.c_str(), AT_FDCWD, path.c_str(), RENAME_EXCHANGE) == 0)
+    return made;
+  if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP)
+    fail<DataError>("files", "cannot publish {}: {}", path.string(), std::strerror(errno));
+  fs::path aside = made;
+  aside += ".old";
+  fs::rename(path, aside, error);
+  if (!error) fs::rename(made, path, error);
+  if (error) fail<DataError>("files", "cannot publish {}: {}", path.string(), error.message());
+  return aside;
+}
+
 std::string checksum(const fs::path& path) {
   return fmt::format("{:016x}", hash_bytes(MappedFile(path).bytes()));
 }
@@ -35,6 +66,12 @@ void sync_path(const fs::path& path) {
     fail<DataError>("files", "cannot flush {} to disk: {}", path.string(), std::strerror(error));
   }
   ::close(descriptor);
+}
+
+void fail_write(const fs::path& path) {
+  const int error = errno;
+  fail<DataError>("files", "cannot write {}{}", path.string(),
+                  error == 0 ? "" : fmt::format(": {}", std::strerror(error)));
 }
 
 FolderWriter::FolderWriter(fs::path path) : path_(std::move(path)) {
@@ -60,18 +97,13 @@ void FolderWriter::publish(const nlohmann::json& manifest) {
     files[entry.path().lexically_relative(temporary_).string()] = {
         {"size_bytes", entry.file_size()}, {"xxh3", checksum(entry.path())}};
   }
-  std::ofstream(file(kManifest)) << complete.dump(1) << '\n';
+  write_file(file(kManifest), complete.dump(1) + "\n");
   sync_path(file(kManifest));
   sync_path(temporary_);
-  // A rename cannot replace a folder that holds files: the old one steps aside first.
-  fs::path aside = temporary_;
-  aside += ".old";
-  std::error_code error;
-  if (fs::exists(path_)) fs::rename(path_, aside);
-  fs::rename(temporary_, path_, error);
-  if (error) fail<DataError>("files", "cannot publish {}: {}", path_.string(), error.message());
+  const fs::path old = exchange(temporary_, path_);
   published_ = true;
-  fs::remove_all(aside, error);
+  std::error_code ignored;
+  fs::remove_all(old, ignored);
   sync_path(path_.parent_path().empty() ? fs::path(".") : path_.parent_path());
 }
 
@@ -95,6 +127,19 @@ nlohmann::json open_folder(const fs::path& path, bool verify) {
     fail<DataError>("files", "{} is damaged: {}", (path / kManifest).string(), error.what());
   }
   return manifest;
+}
+
+void check_format(const fs::path& path, const nlohmann::json& manifest, std::string_view format,
+                  int version) {
+  const auto named = [&](const char* key) {
+    return manifest.is_object() ? manifest.value(key, nlohmann::json()) : nlohmann::json();
+  };
+  if (named("format") != format)
+    fail<DataError>("files", "{} is no {}: its manifest says {}", path.string(), format,
+                    named("format").dump());
+  if (named("version") != version)
+    fail<DataError>("files", "{} is a {} of version {}; this program reads version {}",
+                    path.string(), format, named("version").dump(), version);
 }
 
 void verify_file(const fs::path& path, const nlohmann::json& manifest, const std::string& name) {
@@ -145,13 +190,17 @@ void MappedFile::check_multiple(size_t item_bytes) const {
 }
 
 void write_file_atomically(const fs::path& path, std::string_view bytes) {
-  fs::path temporary = fmt::format("{}.tmp-{}", path.string(), ::getpid());
-  std::ofstream out(temporary, std::ios::binary);
-  out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  out.close();
-  if (!out) fail<DataError>("files", "cannot write {}", temporary.string());
-  sync_path(temporary);
-  fs::rename(temporary, path);
+  const fs::path temporary = fmt::format("{}.tmp-{}", path.string(), ::getpid());
+  std::error_code error;
+  try {
+    write_file(temporary, bytes);
+    sync_path(temporary);
+    fs::rename(temporary, path, error);
+    if (error) fail<DataError>("files", "cannot write {}: {}", path.string(), error.message());
+  } catch (const DataError&) {
+    fs::remove(temporary, error);
+    throw;
+  }
 }
 
 std::string read_file(const fs::path& path) {

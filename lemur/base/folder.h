@@ -11,8 +11,10 @@
 
 namespace lemur {
 
-/// Writes a folder under a temporary name and publishes it by one rename. Files are written by the
-/// owner into `file(name)`; an unpublished folder is removed by the destructor. Not thread-safe.
+/// Writes a folder under a temporary name and publishes it by one rename, which exchanges it for an
+/// older one: at every moment a whole folder has the name. (On a file system that cannot exchange
+/// folders, such as NFS, the older one steps aside first.) Files are written by the owner into
+/// `file(name)`; an unpublished folder is removed by the destructor. Not thread-safe.
 class FolderWriter {
  public:
   /// Creates `<path>.tmp-<pid>` beside `path`, and the parents. Throws DataError when that is
@@ -28,7 +30,8 @@ class FolderWriter {
 
   /// Adds "files": {name: {"size_bytes", "xxh3"}} for every file of the folder and its folders,
   /// by its path in it, to `manifest` (an object), writes it as manifest.json, syncs everything and
-  /// renames the folder to its final name; an older folder of that name is replaced.
+  /// renames the folder to its final name; an older folder of that name is replaced. Throws
+  /// DataError, an older folder untouched, where that is impossible.
   void publish(const nlohmann::json& manifest);
 
  private:
@@ -39,6 +42,11 @@ class FolderWriter {
 /// Reads `<path>/manifest.json` and checks that every file it names has the size it says; with
 /// `verify` the checksums too. Throws DataError naming the file otherwise.
 nlohmann::json open_folder(const std::filesystem::path& path, bool verify = false);
+
+/// Checks that a manifest says {"format": `format`, "version": `version`}. Throws DataError naming
+/// `path` otherwise, with both versions.
+void check_format(const std::filesystem::path& path, const nlohmann::json& manifest,
+                  std::string_view format, int version);
 
 /// Checks the checksum of one file of a folder whose manifest `open_folder` returned. Throws
 /// DataError naming the file where it differs or the manifest lacks it.
@@ -71,7 +79,11 @@ class MappedFile {
   std::string name_;
 };
 
-/// Replaces the file `path` atomically by `bytes`, synced to disk.
+/// Throws DataError: the file cannot be written, and why as errno has it.
+[[noreturn]] void fail_write(const std::filesystem::path& path);
+
+/// Replaces the file `path` atomically by `bytes`, synced to disk. Throws DataError, an older file
+/// untouched, where that is impossible.
 void write_file_atomically(const std::filesystem::path& path, std::string_view bytes);
 
 /// Returns the whole content of a file. Throws DataError when it cannot be read.

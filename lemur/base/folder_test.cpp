@@ -1,10 +1,15 @@
 #include "lemur/base/folder.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <atomic>
+#include <csignal>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <thread>
 
+#include "lemur/base/safetensors.h"
 #include "lemur/base/testing.h"
 
 namespace lemur {
@@ -73,6 +78,89 @@ TEST_F(FolderTest, ReplacesAnOlderFolderWhole) {
   EXPECT_FALSE(fs::exists(folder() / "a"));
   EXPECT_EQ(read_file(folder() / "c"), "new");
   EXPECT_EQ(entries_beside(), 1u);
+}
+
+TEST_F(FolderTest, HasAWholeFolderOfItsNameWhileItIsReplaced) {
+  publish("old", "old");
+  std::atomic<bool> is_over = false;
+  std::atomic<int64_t> absences = 0;
+  std::thread reader([&] {
+    while (!is_over) absences += fs::exists(folder() / "manifest.json") ? 0 : 1;
+  });
+  for (int i = 0; i < 300; ++i) publish("new", "new");
+  is_over = true;
+  reader.join();
+  EXPECT_EQ(absences, 0);
+  EXPECT_EQ(entries_beside(), 1u);
+}
+
+/// Lets this process write no file of more than some bytes: a disk that is full, for a test.
+class FullDisk {
+ public:
+  explicit FullDisk(rlim_t bytes) : before_(std::signal(SIGXFSZ, SIG_IGN)) {
+    ::getrlimit(RLIMIT_FSIZE, &limit_);
+    const rlimit full{bytes, limit_.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &full);
+  }
+  ~FullDisk() {
+    ::setrlimit(RLIMIT_FSIZE, &limit_);
+    std::signal(SIGXFSZ, before_);
+  }
+
+ private:
+  void (*before_)(int);
+  rlimit limit_;
+};
+
+TEST_F(FolderTest, KeepsTheOlderFolderWhereTheDiskIsFull) {
+  publish("old", "old");
+  std::string message;
+  {
+    FullDisk full(64);  // the manifest is longer
+    message = message_of<DataError>([&] { publish("new", "new"); });
+  }
+  EXPECT_TRUE(message.starts_with("[files] cannot write " + folder().string() + ".tmp-"))
+      << message;
+  EXPECT_TRUE(message.ends_with("manifest.json: File too large")) << message;
+  open_folder(folder(), /*verify=*/true);
+  EXPECT_EQ(read_file(folder() / "a"), "old");
+  EXPECT_EQ(entries_beside(), 1u);
+}
+
+TEST_F(FolderTest, KeepsTheOlderFileWhereTheDiskIsFull) {
+  write_file_atomically(root_ / "file", "old");
+  std::string message;
+  {
+    FullDisk full(64);
+    message = message_of<DataError>(
+        [&] { write_file_atomically(root_ / "file", std::string(100000, 'x')); });
+  }
+  EXPECT_TRUE(message.ends_with(": File too large")) << message;
+  EXPECT_EQ(read_file(root_ / "file"), "old");
+  EXPECT_EQ(std::distance(fs::directory_iterator(root_), {}), 1);
+}
+
+TEST_F(FolderTest, SaysWhyAFileCannotBeWritten) {
+  const std::string bytes(100000, 'x');
+  EXPECT_EQ(message_of<DataError>([&] {
+              write_safetensors("/dev/full", {{"x", {"U8", {std::ssize(bytes)}, bytes}}});
+            }),
+            "[files] cannot write /dev/full: No space left on device");
+}
+
+TEST_F(FolderTest, TellsBothVersions) {
+  const nlohmann::json manifest = {{"format", "lemur test"}, {"version", 3}};
+  EXPECT_NO_THROW(check_format("here", manifest, "lemur test", 3));
+  EXPECT_EQ(message_of<DataError>([&] { check_format("here", manifest, "lemur test", 4); }),
+            "[files] here is a lemur test of version 3; this program reads version 4");
+  EXPECT_EQ(message_of<DataError>([&] { check_format("here", manifest, "lemur run", 3); }),
+            "[files] here is no lemur run: its manifest says \"lemur test\"");
+  for (const char* other : {"{}", "[]", R"({"format": 7})"})
+    EXPECT_NE(message_of<DataError>([&] {
+                check_format("here", nlohmann::json::parse(other), "lemur test", 3);
+              }).find("[files] here is no lemur test"),
+              std::string::npos)
+        << other;
 }
 
 TEST_F(FolderTest, LeavesNothingBehindWhenNothingIsPublished) {

@@ -155,13 +155,14 @@ void write_safetensors(const std::filesystem::path& path,
   });
   std::string header = make_header(order, metadata);
   uint64_t header_bytes = header.size();
+  errno = 0;
   std::ofstream out(path, std::ios::binary | std::ios::trunc);
   out.write(reinterpret_cast<const char*>(&header_bytes), sizeof(header_bytes));
   out.write(header.data(), static_cast<std::streamsize>(header.size()));
   for (const Placed* placed : order)
     out.write(placed->second.data.data(), static_cast<std::streamsize>(placed->second.data.size()));
   out.close();
-  if (!out) fail<DataError>(kWhere, "cannot write {}", path.string());
+  if (!out) fail_write(path);
 }
 
 SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : file_(path) {

@@ -1,5 +1,7 @@
 #include "lemur/tables/row_file.h"
 
+#include <cerrno>
+
 #include "lemur/base/error.h"
 #include "lemur/base/hash.h"
 
@@ -17,7 +19,7 @@ RowFileWriter::RowFileWriter(const std::filesystem::path& path, std::string_view
       out_(path, std::ios::binary | std::ios::trunc),
       checksum_(XXH3_createState()) {
   ensure(magic.size() == kMagicBytes, "files", "the magic of a row file has 8 characters");
-  if (!out_) fail<DataError>("files", "cannot create {}", name_);
+  if (!out_) fail<DataError>("files", "cannot create {}: {}", name_, std::strerror(errno));
   XXH3_64bits_reset(checksum_.get());
   bytes(magic.data(), magic.size());
   number(kVersion);
@@ -27,14 +29,16 @@ RowFileWriter::RowFileWriter(const std::filesystem::path& path, std::string_view
 void RowFileWriter::bytes(const void* data, size_t size) {
   if (size == 0) return;
   XXH3_64bits_update(checksum_.get(), data, size);
+  errno = 0;
   out_.write(static_cast<const char*>(data), static_cast<std::streamsize>(size));
+  if (!out_) fail_write(name_);
 }
 
 void RowFileWriter::finish() {
   uint64_t digest = XXH3_64bits_digest(checksum_.get());
   out_.write(reinterpret_cast<const char*>(&digest), sizeof(digest));
   out_.close();
-  if (!out_) fail<DataError>("files", "cannot write {}", name_);
+  if (!out_) fail_write(name_);
 }
 
 RowFileReader::RowFileReader(const std::filesystem::path& path, std::string_view magic,
