@@ -1,6 +1,7 @@
 #include "lemur/simd/largest.h"
 
 #include <algorithm>
+#include <functional>
 #include <limits>
 #include <numeric>
 
@@ -15,8 +16,12 @@ HWY_BEFORE_NAMESPACE();
 namespace lemur::HWY_NAMESPACE {
 namespace {
 
+/// Of so few values, counting how many come before each is faster than a sort, whose branches
+/// nobody can predict; of more, whose count would be squared, a sort is.
+constexpr int64_t kMostCounted = 512;
+
 /// Returns how many of the values come before value i: the larger ones and, of equal ones, those at
-/// a smaller place. Counting them is faster than a sort, whose branches nobody can predict.
+/// a smaller place.
 template <typename T>
 HWY_INLINE int64_t rank_of(const T* values, int64_t count, int64_t i) {
   const Tag<T> d;
@@ -49,9 +54,30 @@ HWY_INLINE T reached_by(int64_t k, const T* values, int64_t count, std::vector<T
                     hn::Max(load_part(values + first + at, part), load_part(high + at, part)),
                     part);
     });
+  if (groups > kMostCounted) {
+    std::replace_if(
+        high, high + groups, [](T value) { return value != value; },
+        -std::numeric_limits<T>::infinity());
+    std::nth_element(high, high + (k - 1), high + groups, std::greater<T>());
+    return high[k - 1];
+  }
   for (int64_t g = 0; g < groups; ++g)
     if (rank_of(high, groups, g) == k - 1) return high[g];
   return -std::numeric_limits<T>::infinity();  // not numbers
+}
+
+/// Leaves the places of the k largest of `values` at `listed` places first in `places`, the largest
+/// first, equal ones by their place, what is no number last.
+template <typename T>
+HWY_INLINE void sort_places(int64_t k, const T* values, int64_t* places, int64_t listed) {
+  constexpr T kLast = -std::numeric_limits<T>::infinity();
+  const auto value_at = [&](int64_t place) {
+    return values[place] == values[place] ? values[place] : kLast;
+  };
+  std::partial_sort(places, places + k, places + listed, [&](int64_t a, int64_t b) {
+    const T first = value_at(a), second = value_at(b);
+    return first != second ? first > second : a < b;
+  });
 }
 
 template <typename T>
@@ -67,6 +93,11 @@ HWY_INLINE void list(int64_t k, const T* values, int64_t count, LargestRoom<T>& 
     }
   }
   if (listed < k) std::iota(reaching, reaching + (listed = count), 0);  // short, or not numbers
+  if (listed > kMostCounted) {
+    sort_places(k, values, reaching, listed);
+    room.largest.assign(reaching, reaching + k);
+    return;
+  }
   room.values.resize(static_cast<size_t>(listed));
   for (int64_t i = 0; i < listed; ++i) room.values[i] = values[reaching[i]];
   room.largest.assign(static_cast<size_t>(k), 0);
