@@ -39,6 +39,9 @@ class ChunkedRows {
     while (chunks_.size() * kChunkRows < size_) add_slab();
   }
 
+  /// Drops the rows from `size` on; the memory stays. Requires: 0 <= size <= size().
+  void shrink(int64_t size) { size_ = static_cast<uint64_t>(size); }
+
   /// Requires: 0 <= row < size().
   T* row(int64_t row) { return const_cast<T*>(std::as_const(*this).row(row)); }
   const T* row(int64_t row) const {

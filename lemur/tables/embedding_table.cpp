@@ -26,6 +26,15 @@ struct Sightings {
   int64_t last_seen = std::numeric_limits<int64_t>::min();
 };
 
+/// What a sighting changed.
+struct Change {
+  uint64_t key;
+  int32_t row;                                  // kDefaultRow: the key waits
+  int64_t seen_before;                          // last_seen of the row, or of the waiting key
+  int64_t waited_before;                        // sightings of a key that waited; 0: it did not
+  bool is_admitted = false, is_reused = false;  // the row is the key's since; was free before
+};
+
 /// Moving averages of the rows, each as of its own time: exp(earlier - later) is what remains of an
 /// average between two of them. A row that nobody touches needs no work until it is asked for.
 struct Averages {
@@ -48,6 +57,7 @@ struct State {
   std::optional<Averages> averages;
   std::vector<int32_t> free_rows;  // the last one is reused first
   int64_t generation = 0;
+  std::vector<Change> changes;  // of the last find_or_admit
 
   int64_t num_rows() const { return keys.size(); }
 
@@ -67,6 +77,21 @@ struct State {
     if (averages) averages->times.grow(row + 1), averages->values.grow(row + 1);
     clear(static_cast<int32_t>(row));
     return static_cast<int32_t>(row);
+  }
+
+  /// Undoes take_row.
+  void give_back(int32_t row, bool is_reused) {
+    if (is_reused) {
+      clear(row);
+      free_rows.push_back(row);
+      return;
+    }
+    ensure(row == num_rows() - 1, kWhere, "the newest row is given back first");
+    keys.shrink(row);
+    last_seen.shrink(row);
+    accumulators.shrink(row);
+    values.shrink(row);
+    if (averages) averages->times.shrink(row), averages->values.shrink(row);
   }
 
   void clear(int32_t row) {
@@ -153,23 +178,52 @@ struct EmbeddingTable::Impl {
   }
 
   /// Returns the key's row after one more sighting.
-  int32_t sight(uint64_t key, int64_t time_ms) {
+  int32_t sight(uint64_t key, int64_t time_ms, bool is_first) {
+    Change change{key, kDefaultRow, std::numeric_limits<int64_t>::min(), 0};
     auto entry = state.row_of.find(key);
-    int32_t row = kDefaultRow;
     if (entry != state.row_of.end()) {
-      row = entry->second;
-    } else if (options.admit_after == 1) {
-      row = admit(key);
-    } else {
-      Sightings& sightings = state.waiting[key];
-      sightings.last_seen = std::max(sightings.last_seen, time_ms);
-      if (++sightings.count < options.admit_after) return kDefaultRow;
-      time_ms = sightings.last_seen;
-      state.waiting.erase(key);
-      row = admit(key);
+      change.row = entry->second;
+      change.seen_before = state.last_seen[change.row];
+    } else if (options.admit_after > 1) {
+      if (!is_first || !wait(key, time_ms, change)) return kDefaultRow;
     }
-    state.last_seen[row] = std::max(state.last_seen[row], time_ms);
-    return row;
+    if (entry == state.row_of.end()) {
+      change.is_admitted = true;
+      change.is_reused = !state.free_rows.empty();
+      change.row = admit(key);
+    }
+    const int64_t seen = std::max(change.seen_before, time_ms);
+    state.last_seen[change.row] = std::max(state.last_seen[change.row], seen);
+    state.changes.push_back(change);
+    return change.row;
+  }
+
+  /// Counts a sighting of a key without a row; returns whether it has waited long enough.
+  bool wait(uint64_t key, int64_t time_ms, Change& change) {
+    Sightings& sightings = state.waiting[key];
+    change.seen_before = sightings.last_seen;
+    change.waited_before = sightings.count;
+    sightings.last_seen = std::max(sightings.last_seen, time_ms);
+    if (++sightings.count >= options.admit_after) {
+      state.waiting.erase(key);
+      return true;
+    }
+    state.changes.push_back(change);
+    return false;
+  }
+
+  void undo(const Change& change) {
+    if (change.is_admitted) {
+      state.row_of.erase(change.key);
+      state.give_back(change.row, change.is_reused);
+    } else if (change.row != kDefaultRow) {
+      state.last_seen[change.row] = change.seen_before;
+      return;
+    }
+    if (change.waited_before > 0)
+      state.waiting[change.key] = {change.waited_before, change.seen_before};
+    else
+      state.waiting.erase(change.key);
   }
 };
 
@@ -199,9 +253,15 @@ int64_t EmbeddingTable::size_bytes() const {
 int64_t EmbeddingTable::generation() const { return impl_->state.generation; }
 
 void EmbeddingTable::find_or_admit(std::span<const uint64_t> keys, int64_t time_ms,
-                                   std::span<int32_t> rows) {
+                                   std::span<int32_t> rows, bool is_first) {
   check_lengths(keys.size(), rows.size());
-  for (size_t i = 0; i < keys.size(); ++i) rows[i] = impl_->sight(keys[i], time_ms);
+  impl_->state.changes.clear();
+  for (size_t i = 0; i < keys.size(); ++i) rows[i] = impl_->sight(keys[i], time_ms, is_first);
+}
+
+void EmbeddingTable::undo_admission() {
+  std::vector<Change>& changes = impl_->state.changes;
+  for (; !changes.empty(); changes.pop_back()) impl_->undo(changes.back());
 }
 
 void EmbeddingTable::find(std::span<const uint64_t> keys, std::span<int32_t> rows) const {
@@ -278,6 +338,7 @@ void EmbeddingTable::adopt_averages() {
 int64_t EmbeddingTable::expire(int64_t now_ms) {
   State& state = impl_->state;
   if (impl_->options.expire_ms == 0) return 0;
+  state.changes.clear();
   const int64_t oldest = now_ms - impl_->options.expire_ms;
   for (auto entry = state.waiting.begin(); entry != state.waiting.end();)
     entry = entry->second.last_seen < oldest ? state.waiting.erase(entry) : std::next(entry);

@@ -40,8 +40,14 @@ class EmbeddingTable {
 
   /// Training look-up: counts each key's sightings (each occurrence counts), admits keys, notes
   /// `time_ms` as last seen, writes row numbers to `rows` [n]. The sighting that makes admit_after
-  /// full already gets the key's own row.
-  void find_or_admit(std::span<const uint64_t> keys, int64_t time_ms, std::span<int32_t> rows);
+  /// full already gets the key's own row. Not `is_first`, for samples that were counted before,
+  /// nothing is counted: who waits goes on waiting.
+  void find_or_admit(std::span<const uint64_t> keys, int64_t time_ms, std::span<int32_t> rows,
+                     bool is_first = true);
+
+  /// Takes the last find_or_admit back: rows, counts and times are as before it. Requires: no
+  /// `expire` and no `load` since.
+  void undo_admission();
 
   /// Read-only look-up: 0 where the key has no row.
   void find(std::span<const uint64_t> keys, std::span<int32_t> rows) const;

@@ -347,5 +347,45 @@ TEST_F(EmbeddingTableFile, IsRefusedWhenDamagedAndTheTableStaysAsItWas) {
   EXPECT_EQ(find(other, {9, 4}), find(table, {9, 4}));
 }
 
+TEST(EmbeddingTable, CountsSamplesOnceHoweverOftenTheyCome) {
+  EmbeddingTable table({.width = 2, .admit_after = 3});
+  Rows rows(1);
+  const Keys key = {5};
+  admit(table, {5, 5});
+  for (int epoch = 1; epoch < 4; ++epoch) {
+    table.find_or_admit(key, 0, rows, /*is_first=*/false);
+    EXPECT_EQ(rows[0], 0) << epoch;
+  }
+  EXPECT_NE(admit(table, {5})[0], 0) << "the third sample";
+
+  EmbeddingTable at_once({.width = 2});
+  at_once.find_or_admit(key, 0, rows, /*is_first=*/false);
+  EXPECT_NE(rows[0], 0) << "one sample is enough, and this is one";
+}
+
+TEST_F(EmbeddingTableFile, TakesAnAdmissionBackWhole) {
+  for (int64_t admit_after : {1, 2}) {
+    for (const bool averages : {false, true}) {
+      EmbeddingTable table({.width = 3, .admit_after = admit_after, .expire_ms = 100});
+      admit(table, {1, 1, 2, 2, 3, 3, 4}, 10);
+      admit(table, {3, 3, 4}, 200);
+      if (averages) table.advance_averages(0.9);
+      EXPECT_GT(table.expire(200), 0) << "there are free rows";
+      table.save(path_);
+      const std::string before = read_file(path_);
+      // Known, waiting and new keys, more than there are free rows; some twice.
+      admit(table, {3, 4, 4, 5, 6, 6, 7, 7, 8, 8, 9, 9, 3}, 300);
+      table.save(path_);
+      EXPECT_NE(read_file(path_), before);
+      table.undo_admission();
+      table.save(path_);
+      EXPECT_EQ(read_file(path_), before) << admit_after << averages;
+      table.undo_admission();
+      table.save(path_);
+      EXPECT_EQ(read_file(path_), before) << "once is all";
+    }
+  }
+}
+
 }  // namespace
 }  // namespace lemur

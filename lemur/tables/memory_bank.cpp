@@ -34,8 +34,9 @@ void check_finite(std::span<const uint64_t> keys, const float* values, int64_t w
   for (size_t i = 0; i < keys.size(); ++i)
     for (int64_t j = 0; j < width; ++j, ++values)
       if (!(std::fabs(*values) < kFirstInfinite))
-        fail<DataError>(kWhere, "the vector of key {} holds {} at {}; expected a finite float16",
-                        keys[i], *values, j);
+        fail<UnstorableVector>(kWhere,
+                               "the vector of key {} holds {} at {}; expected a finite float16",
+                               keys[i], *values, j);
 }
 
 void check_lengths(size_t inputs, size_t outputs) {
@@ -71,6 +72,16 @@ struct State {
     keys[row] = key;
     writes[row] = 0;
     return static_cast<int32_t>(row);
+  }
+
+  void remove_newest(uint64_t key) {
+    const int64_t row = size() - 1;
+    ensure(row >= 0 && keys[row] == key, kWhere, "the newest row is removed first");
+    row_of.erase(key);
+    keys.shrink(row);
+    last_step.shrink(row);
+    writes.shrink(row);
+    vectors.shrink(row);
   }
 
   void prefetch(int32_t row) const {
@@ -145,6 +156,42 @@ void MemoryBank::write(std::span<const uint64_t> keys, const torch::Tensor& vect
     to_float16(values, state.vectors.row(row), impl_->width);
     state.last_step[row] = step;
     ++state.writes[row];
+  }
+}
+
+BankRows MemoryBank::held(std::span<const uint64_t> keys) const {
+  const auto width = static_cast<size_t>(impl_->width);
+  BankRows held{{keys.begin(), keys.end()},
+                std::vector<int32_t>(keys.size()),
+                std::vector<int64_t>(keys.size()),
+                std::vector<int64_t>(keys.size()),
+                std::vector<uint16_t>(keys.size() * width)};
+  find(keys, held.rows);
+  auto lock = impl_->reading();
+  const State& state = impl_->state;
+  for (size_t i = 0; i < keys.size(); ++i) {
+    const int32_t row = held.rows[i];
+    if (row == kAbsent) continue;
+    held.last_steps[i] = state.last_step[row];
+    held.writes[i] = state.writes[row];
+    std::copy_n(state.vectors.row(row), width, held.vectors.begin() + i * width);
+  }
+  return held;
+}
+
+void MemoryBank::put_back(const BankRows& held) {
+  const auto width = static_cast<size_t>(impl_->width);
+  auto lock = impl_->writing();
+  State& state = impl_->state;
+  for (size_t i = held.keys.size(); i-- > 0;) {
+    const int32_t row = held.rows[i];
+    if (row == kAbsent) {
+      state.remove_newest(held.keys[i]);
+      continue;
+    }
+    state.last_step[row] = held.last_steps[i];
+    state.writes[row] = held.writes[i];
+    std::copy_n(held.vectors.begin() + i * width, width, state.vectors.row(row));
   }
 }
 

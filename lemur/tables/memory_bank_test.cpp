@@ -253,5 +253,20 @@ TEST(MemoryBank, ShowsReadersWholeVectorsWhileTheWriterWritesAndGrows) {
   EXPECT_EQ(bank.size(), kKeys + 20 * kSteps);
 }
 
+TEST_F(MemoryBankFile, TakesAWriteBackWhole) {
+  MemoryBank bank(5);
+  const auto keys = some_keys(8);
+  write(bank, std::span(keys).first(4), some_vectors(4, 5, 1), 1);
+  bank.save(path_);
+  const std::string before = read_file(path_);
+  const BankRows held = bank.held(keys);
+  write(bank, keys, some_vectors(8, 5, 2), 2);
+  EXPECT_EQ(bank.size(), 8);
+  bank.put_back(held);
+  bank.save(path_);
+  EXPECT_EQ(read_file(path_), before);
+  EXPECT_EQ(find(bank, keys)[4], kAbsent);
+}
+
 }  // namespace
 }  // namespace lemur
