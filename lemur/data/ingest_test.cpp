@@ -143,20 +143,53 @@ TEST_F(IngestTest, WritesCategoriesAsKeysOfTheirTexts) {
 }
 
 TEST_F(IngestTest, StandardisesNumbersByTheTrainingSplit) {
-  how.data.feature = {{.column = "price", .of = "document", .kind = "number"},
-                      {.column = "x", .of = "context", .kind = "number"},
-                      {.column = "same", .of = "context", .kind = "number"}};
+  for (const char* column : {"x", "same"})
+    how.data.feature.push_back(
+        {.column = column, .of = "context", .kind = "number", .transform = "none"});
+  how.data.feature.push_back({.column = "price", .of = "document", .kind = "number"});
   events =
       "split,time,user,document,label,x,same\n"
-      "train,1,u,d1,1,10,5\ntrain,2,u,d1,1,,5\ntrain,3,u,d1,1,14,5\ntest,4,u,d1,1,20,6\n";
+      "train,1,u,d1,1,10,5\ntrain,2,u,d1,1,,5\ntrain,3,u,d2,1,14,5\ntest,4,u,d1,1,20,6\n";
   write_inputs();
   SampleStore store = run();
-  EXPECT_EQ(items(store.numbers(0)), (std::vector<float>{-1, 1, 0}));
-  EXPECT_EQ(items(store.numbers(1)), (std::vector<float>{-1, 0, 1, 4}));
-  EXPECT_EQ(items(store.numbers(2)), (std::vector<float>{0, 0, 0, 1}));
-  EXPECT_EQ(store.schema().features[1].scale.mean, 12);
-  EXPECT_EQ(store.schema().features[1].scale.deviation, 2);
+  EXPECT_EQ(items(store.numbers(0)), (std::vector<float>{-1, 0, 1, 4}));
+  EXPECT_EQ(items(store.numbers(1)), (std::vector<float>{0, 0, 0, 1}));
+  EXPECT_EQ(items(store.numbers(2)), (std::vector<float>{-1, 1, 0}));
+  EXPECT_EQ(store.schema().features[0].scale, (NumberScale{.mean = 12, .deviation = 2}));
   EXPECT_EQ(summary["features"]["context x"]["missing"], 1);
+}
+
+TEST_F(IngestTest, ClipsNumbersAtQuantilesOfTheTrainingSplit) {
+  how.data.feature = {{.column = "x", .of = "context", .kind = "number", .clip = 0.1}};
+  events = "split,time,user,document,label,x\n";
+  std::vector<double> values = {1e300, -1e300, 5e-324, -0.0};
+  while (values.size() < 21) values.push_back(static_cast<double>(values.size()));
+  for (double x : values) events += fmt::format("train,1,u,d1,1,{}\n", x);
+  events += "test,2,u,d1,1,1e39\ntest,2,u,d1,1,7\n";
+  write_inputs();
+  SampleStore store = run();
+  const NumberScale& scale = store.schema().features[0].scale;
+  EXPECT_EQ(scale.low, 5e-324);  // ranks 2 and 18 of 0 to 20
+  EXPECT_EQ(scale.high, 19);
+  EXPECT_EQ(store.numbers(0)[21], scale.apply(19));
+  EXPECT_EQ(store.numbers(0)[22], scale.apply(7));
+  EXPECT_EQ(summary["features"]["context x"]["clipped"], 5);  // 1e300, -1e300, -0.0, 20; 1e39
+}
+
+TEST_F(IngestTest, LearnsOnTheDocumentsOfTheTrainingSplitAlone) {
+  how.data.feature = {{.column = "price", .of = "document", .kind = "number"}};
+  how.data.unknown_documents = "keep";
+  write_inputs();
+  SampleStore alone = run();
+  const StoreSchema before = alone.schema();
+  const std::string vocabulary = read_file(alone.vocabulary_path());
+  documents += "d4,entirely other words words words,z,1e6\n";
+  events += "test,1000000009500,u7,d4,1\nvalid,1000000009501,u8,unheard,1\n";
+  write_inputs();
+  SampleStore more = run();
+  EXPECT_EQ(more.schema().features[0].scale, before.features[0].scale);
+  EXPECT_EQ(read_file(more.vocabulary_path()), vocabulary);
+  EXPECT_EQ(summary["documents"]["in_training"], 2);
 }
 
 TEST_F(IngestTest, CutsSplitsByTimeAndKeepsEventsOfOneTimeTogether) {
@@ -204,7 +237,7 @@ TEST_F(IngestTest, KeepsUnknownDocumentsWithoutContentIfTold) {
   EXPECT_EQ(items(store.categories(0)[3]), keys({"new"}));
   EXPECT_TRUE(store.categories(1)[3].empty());
   EXPECT_EQ(store.numbers(2)[3], 0);
-  EXPECT_EQ(store.document_first_seen()[3], 999000);
+  EXPECT_EQ(store.document_first_seen()[3], 999);
   EXPECT_EQ(summary["documents"]["unknown"], 1);
   EXPECT_EQ(summary["events"]["of_unknown_documents"], 2);
 }

@@ -43,15 +43,16 @@ TEST(StoreSchema, SurvivesJson) {
   EXPECT_EQ(back.actions, schema.actions);
 }
 
-TEST(StoreSchema, ReadsWhatWasWrittenBeforeFeaturesHadAnInitialScale) {
+TEST(StoreSchema, RefusesCountersThatCannotBe) {
   StoreSchema schema = random_store({}).schema;
   schema.num_events = schema.splits.back().end;
-  schema.features[0].init_scale = 0.1;
-  nlohmann::json json = schema.to_json();
-  EXPECT_EQ(StoreSchema::from_json(json).features[0].init_scale, 0.1);
-  for (auto& feature : json["features"]) feature.erase("init_scale");
-  for (const auto& feature : StoreSchema::from_json(json).features)
-    EXPECT_EQ(feature.init_scale, 0.01);
+  schema.counters = {{.by = {"user"}, .of_document = {0}, .label = "click"}};
+  EXPECT_EQ(StoreSchema::from_json(schema.to_json()).counters[0].by, schema.counters[0].by);
+  schema.counters[0].count_feature = schema.features.size();
+  EXPECT_NE(message_of<DataError>([&] {
+              StoreSchema::from_json(schema.to_json());
+            }).find("the schema is damaged: a counter"),
+            std::string::npos);
 }
 
 TEST(StoreSchema, NamesTheMissingKey) {
@@ -221,7 +222,7 @@ TEST(SampleStore, RefusesAnotherVersionAndFormat) {
   WrittenStore written(random_store({}));
   edit_manifest(written.path(), [](nlohmann::json& m) { m["version"] = 1; });
   EXPECT_EQ(message_of<DataError>([&] { SampleStore store(written.path()); }),
-            fmt::format("[store] {} has version 1; this program reads version 2: ingest again",
+            fmt::format("[store] {} has version 1; this program reads version 3: ingest again",
                         written.path().string()));
   edit_manifest(written.path(), [](nlohmann::json& m) { m["format"] = "lemur run"; });
   EXPECT_EQ(message_of<DataError>([&] { SampleStore store(written.path()); }),
@@ -254,7 +255,7 @@ TEST(SampleStore, NamesEveryColumnWhoseSizeDiffersFromTheSchema) {
     edit_manifest(written.path(),
                   [&](nlohmann::json& m) { m["files"][name]["size_bytes"] = bytes.size(); });
   }
-  EXPECT_EQ(columns, 42);
+  EXPECT_EQ(columns, 43);
   SampleStore store(written.path(), /*verify=*/true);
 }
 
