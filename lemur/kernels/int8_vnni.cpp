@@ -53,9 +53,12 @@ struct VnniWeights::Impl {
   dnnl::matmul::primitive_desc describe(int64_t rows, const dnnl::memory::desc& weights) const {
     dnnl::primitive_attr attributes;  // scratch of the caller: a product is of no thread
     attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-    return {
-        dnnl::matmul::desc(rows_desc(rows, k, Type::s8), weights, rows_desc(rows, n, Type::s32)),
-        attributes, engine()};
+    const auto from = rows_desc(rows, k, Type::s8), to = rows_desc(rows, n, Type::s32);
+#if DNNL_VERSION_MAJOR >= 3
+    return {engine(), from, weights, to, attributes};
+#else
+    return {dnnl::matmul::desc(from, weights, to), attributes, engine()};
+#endif
   }
 };
 
