@@ -68,7 +68,7 @@ def make_pages(lemur, work):
 
     begun = work / "begun"
     begun.mkdir()
-    for name in ("config.toml", "schema.json", "vocab.txt"):
+    for name in ("run.json", "config.toml", "schema.json", "vocab.txt"):
         shutil.copy(work / "lemur" / name, begun)
     run(lemur, "report", "--run", begun, "--out", work / "empty.html")
 

@@ -62,7 +62,7 @@ Json summary_of(const fs::path& path) {
   const RunFolder folder(path);
   const std::vector<int64_t> steps = folder.checkpoints();
   if (steps.empty()) fail<DataError>(kWhere, "{} has no checkpoint", path.string());
-  const nlohmann::json manifest = open_folder(folder.checkpoint(steps.back()));
+  const nlohmann::json manifest = open_checkpoint(folder.checkpoint(steps.back()));
   const Json record = read_run(path, path.string()).json;
   int64_t parameters = 0, flops = 0;
   for (const auto& [module, count] : record["parameters"].items())

@@ -56,7 +56,7 @@ void inspect_store(const fs::path& path, bool verify) {
 }
 
 void inspect_checkpoint(const fs::path& path, bool verify) {
-  nlohmann::json manifest = open_folder(path, verify);
+  nlohmann::json manifest = open_checkpoint(path, verify);
   fmt::print("checkpoint {}\n", path.string());
   for (const auto& [key, value] : manifest.items())
     if (key != "files") fmt::print("{:<32} {}\n", key, value.dump());
@@ -75,6 +75,7 @@ void inspect_checkpoint(const fs::path& path, bool verify) {
 
 void inspect_run(const fs::path& path, bool verify) {
   RunFolder run(path);
+  run.check();
   std::vector<std::string> skipped;
   auto steps = run.checkpoints(&skipped, verify);
   fmt::print("run {}\n", path.string());

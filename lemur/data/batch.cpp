@@ -54,7 +54,7 @@ void gather_columns(const SampleStore& store, Batch& batch) {
   batch.labels.reserve(batch.size() * num_labels);
   for (uint64_t event : batch.events) {
     batch.users.push_back(store.users()[event]);
-    batch.times.push_back(store.times()[event]);
+    batch.times.push_back(store.request_times()[event]);
     batch.requests.push_back(store.requests()[event]);
     batch.weights.push_back(store.weights()[event]);
     for (size_t k = 0; k < num_labels; ++k) batch.labels.push_back(store.labels(k)[event]);
@@ -96,7 +96,7 @@ void gather_feature(const SampleStore& store, size_t index, Batch& batch) {
   for (uint64_t event : batch.events) {
     std::span<const uint64_t> keys = store.categories(index)[row(event)];
     out.keys.insert(out.keys.end(), keys.begin(), keys.end());
-    out.offsets.push_back(static_cast<uint32_t>(out.keys.size()));
+    out.offsets.push_back(out.keys.size());
   }
 }
 
@@ -108,7 +108,7 @@ void find_histories(const SampleStore& store, size_t index, Batch& batch) {
   for (size_t b = 0; b < batch.size(); ++b) {
     out.views.push_back(
         store.history(index, batch.users[b], store.request_times()[batch.events[b]]));
-    out.offsets.push_back(out.offsets.back() + static_cast<uint32_t>(out.views.back().size()));
+    out.offsets.push_back(out.offsets.back() + out.views.back().size());
   }
 }
 

@@ -18,10 +18,11 @@ struct LoaderPosition {
 
 /// B impressions of a split. Histories are views into the store, which must outlive the batch.
 struct Batch {
+  int64_t epoch = 0;               ///< pass over the split that it belongs to
   LoaderPosition next;             ///< where the loader stands after this batch
   std::vector<uint64_t> events;    ///< [B] event indices
   std::vector<uint32_t> users;     ///< [B]
-  std::vector<int64_t> times;      ///< [B] milliseconds
+  std::vector<int64_t> times;      ///< [B] of their requests, milliseconds
   std::vector<uint64_t> requests;  ///< [B]
   std::vector<float> weights;      ///< [B]
   std::vector<float> labels;       ///< [B, num_labels]
@@ -35,7 +36,7 @@ struct Batch {
 
   /// Per feature of the schema, in its order; the one that does not apply is empty.
   struct Feature {
-    std::vector<uint32_t> offsets;  ///< [B + 1] of a category
+    std::vector<uint64_t> offsets;  ///< [B + 1] of a category
     std::vector<uint64_t> keys;     ///< items of a category
     std::vector<float> numbers;     ///< [B] of a number
   };
@@ -43,16 +44,16 @@ struct Batch {
 
   struct History {
     std::vector<HistoryView> views;  ///< [B] slices, oldest first
-    std::vector<uint32_t> offsets;   ///< [B + 1] running sum of their sizes
+    std::vector<uint64_t> offsets;   ///< [B + 1] running sum of their sizes
   };
   std::vector<History> histories;  ///< per history of the schema
 
   size_t size() const { return events.size(); }
 };
 
-/// Returns the batch of these events of the store, in their order; `next` stays {0, 0}. Any thread.
-/// Throws InvalidArgument for an event that the store lacks, DataError for an event that names a
-/// document, user or query that the store lacks.
+/// Returns the batch of these events of the store, in their order; `epoch` and `next` stay 0. Any
+/// thread. Throws InvalidArgument for an event that the store lacks, DataError for an event that
+/// names a document, user or query that the store lacks.
 Batch make_batch(const SampleStore& store, std::span<const uint64_t> events);
 
 }  // namespace lemur

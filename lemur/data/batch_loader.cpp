@@ -142,7 +142,10 @@ Batch BatchLoader::Impl::make(LoaderPosition position) const {
   uint64_t first = static_cast<uint64_t>(position.batch) * batch_size;
   std::vector<uint64_t> events(std::min(batch_size, size_ - first));
   for (size_t i = 0; i < events.size(); ++i) events[i] = event_at(position.epoch, first + i);
+  if (options_.only_weighted)
+    std::erase_if(events, [&](uint64_t event) { return store_.weights()[event] == 0; });
   Batch batch = make_batch(store_, events);
+  batch.epoch = position.epoch;
   batch.next = after(position);
   return batch;
 }

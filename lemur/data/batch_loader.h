@@ -13,6 +13,9 @@ namespace lemur {
 struct LoaderOptions {
   std::string split = "train";
   int64_t batch_size = 256;  ///< the last batch of an epoch may be smaller
+  /// Leaves impressions of weight 0 out of the batches, which are smaller then, or empty: what
+  /// training reads.
+  bool only_weighted = false;
   /// false: time order; true: shuffled inside windows, differently in each epoch.
   bool shuffle = false;
   int64_t window = 100000;  ///< events of a shuffle window

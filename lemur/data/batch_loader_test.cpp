@@ -18,9 +18,11 @@ namespace {
 /// A store of `num_events` in the split "train", opened; nothing but events matters here.
 class LoaderStore {
  public:
-  explicit LoaderStore(size_t num_events, size_t damaged_event = SIZE_MAX) {
+  explicit LoaderStore(size_t num_events, size_t damaged_event = SIZE_MAX,
+                       const std::set<size_t>& weightless = {}) {
     StoreContent content = random_store({.num_events = num_events});
     content.schema.splits = {{"train", 0, num_events}, {"test", num_events, num_events}};
+    for (size_t event : weightless) content.events[event].weight = 0;
     if (damaged_event < num_events) content.events[damaged_event].document = 1000;
     write_store(folder_.path() / "store", content);
     store_ = std::make_unique<SampleStore>(folder_.path() / "store");
@@ -203,6 +205,32 @@ TEST(BatchLoader, RefusesOptionsOutOfRange) {
   EXPECT_EQ(message({.batch_size = 4, .start = {.batch = 3}}),
             "[loader] start.batch is 3; an epoch of 'train' has 3 batches of 4");
   EXPECT_NE(message({.split = "dev"}).find("there is no split 'dev'"), std::string::npos);
+}
+
+TEST(BatchLoader, LeavesOutWhatHasNoWeightWhereAsked) {
+  const std::set<size_t> weightless = {1, 4, 5, 6, 7, 9};  // the second batch of four is empty
+  LoaderStore store(10, SIZE_MAX, weightless);
+  LoaderOptions options{.batch_size = 4, .epochs = 2};
+  EXPECT_EQ(events_of(all_batches(*store, options)).size(), 20u);
+  options.only_weighted = true;
+  const std::vector<Batch> batches = all_batches(*store, options);
+  ASSERT_EQ(batches.size(), 6u) << "positions stay";
+  EXPECT_EQ(batches[0].events, (std::vector<uint64_t>{0, 2, 3}));
+  EXPECT_EQ(batches[1].size(), 0u);
+  EXPECT_EQ(batches[2].events, (std::vector<uint64_t>{8}));
+  EXPECT_EQ(batches[3].events, batches[0].events);
+  options.start = {1, 2};
+  const std::vector<Batch> rest = all_batches(*store, options);
+  ASSERT_EQ(rest.size(), 1u);
+  EXPECT_EQ(rest[0].events, (std::vector<uint64_t>{8}));
+}
+
+TEST(BatchLoader, SaysToWhichPassABatchBelongs) {
+  LoaderStore store(10);
+  std::vector<int64_t> epochs;
+  for (const Batch& batch : all_batches(*store, {.batch_size = 5, .epochs = 3}))
+    epochs.push_back(batch.epoch);
+  EXPECT_EQ(epochs, (std::vector<int64_t>{0, 0, 1, 1, 2, 2}));
 }
 
 }  // namespace

@@ -15,6 +15,8 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::string_view kPrefix = "step-";
+constexpr const char* kRunFormat = "lemur run";
+constexpr const char* kRunFile = "run.json";
 
 /// Returns the number of "step-000123", nothing for another name.
 std::optional<int64_t> step_of(const std::string& name) {
@@ -28,25 +30,48 @@ std::optional<int64_t> step_of(const std::string& name) {
 
 }  // namespace
 
+nlohmann::json open_checkpoint(const fs::path& path, bool verify) {
+  nlohmann::json manifest = open_folder(path, verify);
+  check_format(path, manifest, "lemur checkpoint", kCheckpointVersion);
+  return manifest;
+}
+
 bool RunFolder::exists() const { return fs::exists(path_ / "config.toml"); }
 
 void RunFolder::create(const Options& options, const SampleStore& store) const {
-  fs::create_directories(path_);
+  std::error_code error;
+  fs::create_directories(path_, error);
+  if (error) fail<DataError>("run", "cannot create {}: {}", path_.string(), error.message());
+  const nlohmann::json manifest = {{"format", kRunFormat}, {"version", kVersion}};
+  write_file_atomically(path_ / kRunFile, manifest.dump(1) + "\n");
   write_file_atomically(path_ / "schema.json", store.schema().to_json().dump(1));
   write_file_atomically(path_ / "vocab.txt", read_file(store.vocabulary_path()));
   write_file_atomically(path_ / "config.toml", options_to_toml(options));
 }
 
-Options RunFolder::options() const {
+void RunFolder::check() const {
   if (!exists()) fail<DataError>("run", "{} holds no run: config.toml is missing", path_.string());
+  nlohmann::json manifest = {{"format", kRunFormat}, {"version", 1}};  // which had no such file
+  if (fs::exists(path_ / kRunFile))
+    manifest = nlohmann::json::parse(read_file(path_ / kRunFile), nullptr,
+                                     /*allow_exceptions=*/false);
+  check_format(path_, manifest, kRunFormat, kVersion);
+}
+
+Options RunFolder::options() const {
+  check();
   return load_options(path_ / "config.toml");
 }
 
 StoreSchema RunFolder::schema() const {
+  check();
   return StoreSchema::from_json(nlohmann::json::parse(read_file(path_ / "schema.json")));
 }
 
-SpecialTokens RunFolder::special_tokens() const { return SpecialTokens::load(path_ / "vocab.txt"); }
+SpecialTokens RunFolder::special_tokens() const {
+  check();
+  return SpecialTokens::load(path_ / "vocab.txt");
+}
 
 fs::path RunFolder::checkpoint(int64_t step) const {
   return path_ / fmt::format("{}{:06}", kPrefix, step);
@@ -61,7 +86,7 @@ std::vector<int64_t> RunFolder::checkpoints(std::vector<std::string>* skipped, b
     try {
       auto step = step_of(name);
       if (!step) fail<DataError>("files", "{} was never published", entry.path().string());
-      open_folder(entry.path(), verify);
+      open_checkpoint(entry.path(), verify);
       steps.push_back(*step);
     } catch (const DataError& error) {
       if (skipped != nullptr) skipped->push_back(error.what());
@@ -75,7 +100,7 @@ std::optional<int64_t> RunFolder::newest(std::vector<std::string>* skipped) cons
   std::vector<int64_t> steps = checkpoints(skipped);
   for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
     try {
-      open_folder(checkpoint(*step), /*verify=*/true);
+      open_checkpoint(checkpoint(*step), /*verify=*/true);
       return *step;
     } catch (const DataError& error) {
       if (skipped != nullptr) skipped->push_back(error.what());

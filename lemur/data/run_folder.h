@@ -13,10 +13,20 @@
 
 namespace lemur {
 
-/// Files: config.toml (every option), schema.json, vocab.txt, step-<number>/, best (name of a
-/// checkpoint), metrics.jsonl, environment.json, evaluation-*.json, events.out.tfevents.*.
+/// Version of a checkpoint's files.
+inline constexpr int kCheckpointVersion = 1;
+
+/// Returns the manifest of a checkpoint, as open_folder. Throws DataError too where the folder is
+/// none, or one of another version.
+nlohmann::json open_checkpoint(const std::filesystem::path& path, bool verify = false);
+
+/// Files: run.json (format and version), config.toml (every option), schema.json, vocab.txt,
+/// step-<number>/, best (name of a checkpoint), metrics.jsonl, quarantine.jsonl, environment.json,
+/// evaluation-*.json, lock, events.out.tfevents.*.
 class RunFolder {
  public:
+  static constexpr int kVersion = 2;
+
   /// Names the folder; touches nothing.
   explicit RunFolder(std::filesystem::path path) : path_(std::move(path)) {}
 
@@ -28,7 +38,10 @@ class RunFolder {
   /// Starts a run: writes configuration, schema and vocabulary.
   void create(const Options& options, const SampleStore& store) const;
 
-  /// What `create` wrote. Throw DataError when the folder holds no run.
+  /// Throws DataError when the folder holds no run, or one of another version, telling both.
+  void check() const;
+
+  /// What `create` wrote. Throw DataError when the folder holds no run, or one of another version.
   Options options() const;
   StoreSchema schema() const;
   SpecialTokens special_tokens() const;

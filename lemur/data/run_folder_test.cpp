@@ -2,16 +2,18 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "lemur/base/error.h"
 #include "lemur/data/sample_store_testing.h"
 
 namespace lemur {
 namespace {
 
-void write_checkpoint(const RunFolder& run, int64_t step) {
+void write_checkpoint(const RunFolder& run, int64_t step, int version = kCheckpointVersion) {
   FolderWriter writer(run.checkpoint(step));
   write_file_atomically(writer.file("content"), std::to_string(step));
-  writer.publish({{"step", step}});
+  writer.publish({{"format", "lemur checkpoint"}, {"version", version}, {"step", step}});
 }
 
 TEST(RunFolder, KeepsTheNewestAndTheBest) {
@@ -42,6 +44,20 @@ TEST(RunFolder, NewestSkipsWhatIsDamagedOrUnfinished) {
   EXPECT_NE(skipped[1].find("content is damaged"), std::string::npos) << skipped[1];
 }
 
+TEST(RunFolder, NewestSkipsCheckpointsOfOtherVersions) {
+  TemporaryFolder folder;
+  RunFolder run(folder.path());
+  write_checkpoint(run, 1);
+  write_checkpoint(run, 2, kCheckpointVersion + 1);
+  std::vector<std::string> skipped;
+  EXPECT_EQ(run.newest(&skipped), 1);
+  ASSERT_EQ(skipped.size(), 1u);
+  EXPECT_EQ(skipped[0],
+            fmt::format("[files] {} is a lemur checkpoint of version {}; this program reads "
+                        "version {}",
+                        run.checkpoint(2).string(), kCheckpointVersion + 1, kCheckpointVersion));
+}
+
 TEST(RunFolder, ChoosesTheBestElseTheNewestOrTheOneNamed) {
   TemporaryFolder folder;
   RunFolder run(folder.path() / "run");
@@ -69,6 +85,25 @@ TEST(RunFolder, RemembersOptionsSchemaAndVocabulary) {
   EXPECT_EQ(run.options().train.batch_size, 77);
   EXPECT_EQ(run.schema().to_json(), store.schema().to_json());
   EXPECT_EQ(run.special_tokens().sep, 3);
+}
+
+TEST(RunFolder, RefusesRunsOfOtherVersions) {
+  TemporaryFolder folder;
+  write_store(folder.path() / "store", random_store({}));
+  RunFolder run(folder.path() / "run");
+  run.create(Options(), SampleStore(folder.path() / "store"));
+  const std::string expected = fmt::format(
+      "[files] {} is a lemur run of version {{}}; this program "
+      "reads version {}",
+      run.path().string(), RunFolder::kVersion);
+  write_file_atomically(run.path() / "run.json", R"({"format": "lemur run", "version": 99})");
+  for (const auto& read : std::vector<std::function<void()>>{
+           [&] { run.options(); }, [&] { run.schema(); }, [&] { run.special_tokens(); }})
+    EXPECT_EQ(message_of<DataError>(read), fmt::format(fmt::runtime(expected), 99));
+  std::filesystem::remove(run.path() / "run.json");  // as those of version 1 are
+  EXPECT_EQ(message_of<DataError>([&] { run.options(); }), fmt::format(fmt::runtime(expected), 1));
+  write_file_atomically(run.path() / "run.json", "{");
+  expect_error<DataError>([&] { run.options(); }, "is no lemur run");
 }
 
 }  // namespace

@@ -67,7 +67,7 @@ void ModelState::save(const FolderWriter& folder) const {
 
 void ModelState::load(const std::filesystem::path& checkpoint) {
   // The other files hold checksums of their own.
-  verify_file(checkpoint, open_folder(checkpoint), kDenseFile);
+  verify_file(checkpoint, open_checkpoint(checkpoint), kDenseFile);
   load_tensors(checkpoint / kDenseFile, named_tensors(*model));
   tables.load(checkpoint);
   if (bank) bank->load(checkpoint / kBankFile);

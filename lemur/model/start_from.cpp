@@ -13,7 +13,7 @@ void start_from_run(const std::filesystem::path& run, ModelState& state) {
   check_compatible(folder.schema(), state.schema);
   std::vector<std::string> skipped;
   const std::filesystem::path checkpoint = folder.choose("best", &skipped);
-  open_folder(checkpoint, /*verify=*/true);
+  open_checkpoint(checkpoint, /*verify=*/true);
   NamedTensors encoders;
   for (const auto& item : state.model->named_parameters())
     if (item.key().starts_with("document_encoder.") || item.key().starts_with("query_encoder."))

@@ -115,7 +115,7 @@ class RunReader {
   }
 
   void read_checkpoint(const fs::path& checkpoint) {
-    const nlohmann::json manifest = open_folder(checkpoint);
+    const nlohmann::json manifest = open_checkpoint(checkpoint);
     json_["finished"] = manifest.value("finished", false);
     uint64_t bytes = 0;
     for (const auto& file : manifest.at("files")) bytes += file.at("size_bytes").get<uint64_t>();
