@@ -1,6 +1,7 @@
 // A small simulated world, ingested, for tests that need a store with everything in it.
 #pragma once
 
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -11,10 +12,13 @@
 
 namespace lemur {
 
-/// Simulates, ingests and opens a world; options are those of its world.toml, made small.
+/// Simulates, ingests and opens a world; options are those of its world.toml, of which `more` is
+/// the end, made small.
 struct World {
-  explicit World(const WorldOptions& world, std::vector<std::string> overrides = {}) {
+  explicit World(const WorldOptions& world, std::vector<std::string> overrides = {},
+                 const std::string& more = "") {
     simulate(world, folder.path() / "world", {});
+    std::ofstream(folder.path() / "world/world.toml", std::ios::app) << more;
     for (const char* small :
          {"model.encoder_width=16", "model.representation_width=16", "model.encoder_heads=2",
           "model.document_layers=2", "model.query_layers=1", "model.tokens=4",

@@ -1,17 +1,13 @@
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <memory>
 
 #include "lemur/ablate/ablation.h"
 #include "lemur/base/error.h"
 #include "lemur/base/folder.h"
+#include "lemur/base/folder_lock.h"
 #include "lemur/cli/commands.h"
 #include "lemur/cli/terminal.h"
 
@@ -27,17 +23,6 @@ struct Arguments {
   int64_t seeds = 3;
   bool dry_run = false;
 };
-
-/// Holds the folder until the program ends: two ablations in one would train the same runs.
-void lock(const fs::path& folder) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  const int file = ::open((folder / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (file < 0)
-    fail<DataError>("ablate", "cannot write into {}: {}", folder.string(), std::strerror(errno));
-  if (::flock(file, LOCK_EX | LOCK_NB) != 0)
-    fail<DataError>("ablate", "{} is in use by another lemur ablate", folder.string());
-}
 
 std::vector<std::string> tables_of(const Arguments& arguments, const Arms& arms) {
   if (std::ranges::count(arguments.tables, "all") == 0) return arguments.tables;
@@ -74,7 +59,8 @@ void run_ablate(const Arguments& arguments) {
       .learning_rates =
           arguments.learning_rates.empty() ? arms.learning_rates : arguments.learning_rates};
   Ablation ablation(std::move(options), arms, store.schema());
-  lock(arguments.run);
+  // Two ablations in one folder would train the same runs.
+  const FolderLock lock(arguments.run, "ablate");
   catch_interrupts();
   try {
     if (arguments.dry_run) {

@@ -3,7 +3,9 @@
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <cmath>
 
+#include "lemur/base/error.h"
 #include "lemur/data/batch_loader.h"
 #include "lemur/eval/content_cache.h"
 #include "lemur/model/input_builder.h"
@@ -31,6 +33,16 @@ class AlignmentMean {
  private:
   double sum_ = 0, count_ = 0;
 };
+
+/// Throws DataError naming the first event of the batch whose score is no number.
+void check_finite(const SampleStore& store, const Batch& batch, std::span<const float> scores) {
+  for (size_t i = 0; i < batch.size(); ++i)
+    if (!std::isfinite(scores[i]))
+      fail<DataError>("evaluate",
+                      "the score of row {} of the events (user '{}', document '{}') is no number",
+                      store.rows()[batch.events[i]], store.user_id(batch.users[i]),
+                      store.document_id(batch.documents[batch.document_of[i]]));
+}
 
 /// Returns the index of the first bound that `value` does not exceed, the number of bounds where it
 /// exceeds all.
@@ -85,6 +97,7 @@ Evaluation Evaluator::run(const std::string& split_name,
     const RankingOutput output = state_.model(input);
     if (state_.model->has_alignment()) alignment.add(state_.model, output, *batch);
     torch::Tensor scores = output.logits.select(1, 0).sigmoid().cpu().contiguous();
+    check_finite(store_, *batch, {scores.data_ptr<float>(), batch->size()});
     evaluation.scores.insert(evaluation.scores.end(), scores.data_ptr<float>(),
                              scores.data_ptr<float>() + scores.numel());
     if (evaluation.cold_rows)
@@ -109,7 +122,8 @@ void Evaluator::count_trained() {
   times_trained_.assign(store_.schema().num_documents, 0);
   user_trained_.assign(store_.schema().num_users, 0);
   for (uint64_t e = train.begin; e < train.end; ++e)
-    ++times_trained_[store_.documents()[e]], ++user_trained_[store_.users()[e]];
+    if (store_.weights()[e] != 0)
+      ++times_trained_[store_.documents()[e]], ++user_trained_[store_.users()[e]];
 }
 
 SliceColumn Evaluator::document_seen_column(const StoreSchema::Split& split) {

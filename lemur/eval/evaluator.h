@@ -34,7 +34,7 @@ class Evaluator {
   Evaluator(const SampleStore& store, ModelState& state, int64_t batch_size);
 
   /// Scores a split with the state's present weights. `progress(done, total)` may be empty. Leaves
-  /// the state as it was.
+  /// the state as it was. Throws DataError naming the row where a score is no finite number.
   Evaluation run(const std::string& split,
                  const std::function<void(int64_t, int64_t)>& progress = {});
 
@@ -58,7 +58,8 @@ class Evaluator {
   ModelState& state_;
   int64_t batch_size_;
   std::vector<uint32_t> times_trained_,
-      user_trained_;  // impressions in the training split; filled when they are first needed
+      user_trained_;  // impressions of the training split with a weight; filled when they are first
+                      // needed
 };
 
 /// Views of a split's columns for the metrics; `scores` [rows of the split].

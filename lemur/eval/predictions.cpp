@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstring>
 #include <iterator>
 
 #include "lemur/base/error.h"
@@ -39,7 +41,9 @@ PredictionsFile::PredictionsFile(const fs::path& path) {
   path_ = fs::is_symlink(path, error) ? fs::weakly_canonical(path, error) : path;
   temporary_ = fmt::format("{}.tmp-{}", path_.string(), ::getpid());
   out_.open(temporary_, std::ios::binary | std::ios::trunc);
-  if (!out_) fail<DataError>("predictions", "cannot create {}", temporary_.string());
+  if (!out_)
+    fail<DataError>("predictions", "cannot create {}: {}", temporary_.string(),
+                    std::strerror(errno));
   out_ << "row,request,user,document,label,weight,score\n";
 }
 
@@ -58,12 +62,15 @@ void PredictionsFile::add(const Prediction& prediction) {
   append_field(line_, prediction.document);
   fmt::format_to(std::back_inserter(line_), "{:.9g},{:.9g},{:.9g}\n", prediction.label,
                  prediction.weight, prediction.score);
+  errno = 0;
   out_.write(line_.data(), static_cast<std::streamsize>(line_.size()));
+  if (!out_) fail_write(temporary_);
 }
 
 void PredictionsFile::finish() {
+  errno = 0;
   out_.close();
-  if (!out_) fail<DataError>("predictions", "cannot write {}", temporary_.string());
+  if (!out_) fail_write(temporary_);
   sync_path(temporary_);
   std::error_code error;
   fs::rename(temporary_, path_, error);

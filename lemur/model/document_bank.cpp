@@ -37,9 +37,25 @@ void DocumentBank::write(std::span<const uint32_t> documents, const torch::Tenso
   std::vector<uint64_t> keys(documents.size());
   std::vector<int32_t> rows(documents.size());
   for (size_t i = 0; i < keys.size(); ++i) keys[i] = keys_[documents[i]];
+  std::optional<BankRows> before;
+  if (written_) before = bank_.held(keys);
   bank_.write(keys, vectors.to(torch::kCPU).contiguous(), step, rows);
   if (on_device_) on_device_->write(rows, vectors);
   for (size_t i = 0; i < rows.size(); ++i) rows_[documents[i]] = rows[i];
+  if (before) written_->push_back({{documents.begin(), documents.end()}, std::move(*before)});
+}
+
+void DocumentBank::begin_step() { written_.emplace(); }
+
+void DocumentBank::undo_step() {
+  for (; written_ && !written_->empty(); written_->pop_back()) {
+    const auto& [documents, before] = written_->back();
+    bank_.put_back(before);
+    for (size_t i = 0; i < documents.size(); ++i) rows_[documents[i]] = before.rows[i];
+    std::vector<int32_t> present = before.rows;
+    std::erase(present, MemoryBank::kAbsent);
+    if (on_device_ && !present.empty()) on_device_->write(present, bank_.gather(present));
+  }
 }
 
 }  // namespace lemur

@@ -31,14 +31,25 @@ class DocumentBank {
   /// Returns float32 [n, r] on the device, zeros where missing.
   torch::Tensor gather(std::span<const uint32_t> documents) const;
 
-  /// Stores vectors [n, r] of distinct documents, from any device.
+  /// Stores vectors [n, r] of distinct documents, from any device. Throws UnstorableVector, before
+  /// anything is stored, as MemoryBank::write.
   void write(std::span<const uint32_t> documents, const torch::Tensor& vectors, int64_t step);
 
+  /// From now on what is written can be taken back / takes it back: the bank is as it was then.
+  void begin_step();
+  void undo_step();
+
  private:
+  struct Written {
+    std::vector<uint32_t> documents;
+    BankRows before;
+  };
+
   std::span<const uint64_t> keys_;
   MemoryBank& bank_;
-  std::vector<int32_t> rows_;            // [num_documents]
-  std::optional<DeviceRows> on_device_;  // the bank's vectors, not on the CPU
+  std::vector<int32_t> rows_;                    // [num_documents]
+  std::optional<DeviceRows> on_device_;          // the bank's vectors, not on the CPU
+  std::optional<std::vector<Written>> written_;  // since begin_step
 };
 
 }  // namespace lemur

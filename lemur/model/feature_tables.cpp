@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "lemur/base/hash.h"
 #include "lemur/model/int64_tensor.h"
@@ -30,6 +31,20 @@ torch::Tensor make_distinct(std::vector<int32_t>& rows) {
   return index;
 }
 
+/// Returns the keys of all samples, each once for every sample that has it.
+std::vector<uint64_t> keys_of_samples(const Batch::Feature& feature) {
+  std::vector<uint64_t> keys;
+  keys.reserve(feature.keys.size());
+  for (size_t b = 0; b + 1 < feature.offsets.size(); ++b) {
+    const auto begin = static_cast<ptrdiff_t>(keys.size());
+    keys.insert(keys.end(), feature.keys.begin() + static_cast<ptrdiff_t>(feature.offsets[b]),
+                feature.keys.begin() + static_cast<ptrdiff_t>(feature.offsets[b + 1]));
+    std::sort(keys.begin() + begin, keys.end());
+    keys.erase(std::unique(keys.begin() + begin, keys.end()), keys.end());
+  }
+  return keys;
+}
+
 }  // namespace
 
 FeatureTables::FeatureTables(const StoreSchema& schema, uint64_t seed)
@@ -50,12 +65,26 @@ FeatureTables::FeatureTables(const StoreSchema& schema, uint64_t seed)
 void FeatureTables::admit(const Batch& batch) {
   if (batch.size() == 0) return;
   int64_t now = *std::max_element(batch.times.begin(), batch.times.end());
-  std::vector<int32_t> rows;
   for (size_t f = 0; f < tables_.size(); ++f) {
     if (!tables_[f]) continue;
-    rows.resize(batch.features[f].keys.size());
-    tables_[f]->find_or_admit(batch.features[f].keys, now, rows);
+    const std::vector<uint64_t> keys = keys_of_samples(batch.features[f]);
+    std::vector<int32_t> rows(keys.size());
+    tables_[f]->find_or_admit(keys, now, rows, /*is_first=*/batch.epoch == 0);
   }
+}
+
+void FeatureTables::undo_admission() {
+  for (auto& table : tables_)
+    if (table) table->undo_admission();
+}
+
+std::optional<size_t> FeatureTables::find_unfit(std::span<const EmbeddedFeatures> parts) {
+  for (const EmbeddedFeatures& part : parts)
+    for (const auto& leaf : part.leaves)
+      if (leaf.values.grad().defined() &&
+          !std::isfinite(leaf.values.grad().square().sum().item<float>()))
+        return leaf.feature;
+  return std::nullopt;
 }
 
 EmbeddedFeatures::Leaf FeatureTables::make_leaf(size_t feature, std::span<const uint64_t> keys,

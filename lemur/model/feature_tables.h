@@ -43,14 +43,21 @@ class FeatureTables {
   /// Index of the category feature on the document's own ID, whose table also embeds histories.
   std::optional<size_t> document_feature() const { return document_feature_; }
 
-  /// Counts sightings and admits the batch's keys. To be called once per training batch, before
-  /// `embed`.
+  /// Counts sightings and admits the batch's keys: each sample counts once for a key, and in the
+  /// first pass over the split only. To be called once per training batch, before `embed`.
   void admit(const Batch& batch);
+
+  /// Takes the last `admit` back.
+  void undo_admission();
 
   /// Looks the batch up. `history_keys` [U]: keys of the histories' documents. With `training` the
   /// leaves require gradients.
   EmbeddedFeatures embed(const Batch& batch, std::span<const uint64_t> history_keys,
                          bool training) const;
+
+  /// Returns the first feature, by its place, one of whose gradients in the leaves is not finite,
+  /// or so large that its square is not; nothing where all are fit to apply.
+  static std::optional<size_t> find_unfit(std::span<const EmbeddedFeatures> parts);
 
   /// Applies the gradients that backward left in the leaves, those of all `parts` of a batch as
   /// one.

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "lemur/data/sample_store_testing.h"
@@ -87,6 +89,41 @@ TEST_F(FeatureTablesTest, SavesAndLoads) {
   EmbeddedFeatures a = tables.embed(batch_, {}, false), b = other.embed(batch_, {}, false);
   for (size_t f = 0; f < a.values.size(); ++f) EXPECT_TRUE(a.values[f].equal(b.values[f])) << f;
   EXPECT_EQ(tables.num_rows(), other.num_rows());
+}
+
+TEST_F(FeatureTablesTest, CountEachSampleOnceAndInTheFirstPassOnly) {
+  StoreSchema schema = store_->schema();
+  schema.features[1].admit_after = 2;
+  Batch batch = make_batch(*store_, std::vector<uint64_t>{0, 1});
+  batch.features[1] = {.offsets = {0, 3, 4}, .keys = {7, 7, 7, 8}, .numbers = {}};
+  const auto embeds = [&](const FeatureTables& tables, int64_t sample) {
+    return tables.embed(batch, {}, false).values[1][sample].abs().sum().item<float>() > 0;
+  };
+  FeatureTables tables(schema, 1);
+  tables.admit(batch);
+  EXPECT_FALSE(embeds(tables, 0)) << "three values of one sample are one sighting";
+  batch.epoch = 1;
+  tables.admit(batch);
+  EXPECT_FALSE(embeds(tables, 0)) << "the same samples again";
+  batch.epoch = 0;
+  tables.admit(batch);
+  EXPECT_TRUE(embeds(tables, 0)) << "two samples";
+  EXPECT_TRUE(embeds(tables, 1));
+}
+
+TEST_F(FeatureTablesTest, NameTheFeatureWhoseGradientIsUnfit) {
+  FeatureTables tables(store_->schema(), 1);
+  tables.admit(batch_);
+  for (const float wrong : {std::numeric_limits<float>::infinity(), std::nanf(""), 1e30F}) {
+    std::vector<EmbeddedFeatures> parts;
+    parts.push_back(tables.embed(batch_, {}, true));
+    parts.push_back(tables.embed(batch_, {}, true));
+    for (auto& part : parts)
+      for (auto& leaf : part.leaves) leaf.values.mutable_grad() = torch::ones_like(leaf.values);
+    EXPECT_EQ(FeatureTables::find_unfit(parts), std::nullopt);
+    parts[1].leaves[1].values.mutable_grad()[0][0] = wrong;
+    EXPECT_EQ(FeatureTables::find_unfit(parts), 1u) << wrong;
+  }
 }
 
 }  // namespace

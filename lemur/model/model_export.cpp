@@ -71,12 +71,15 @@ class NumpyFile {
     out_.write("\x93NUMPY\x01\x00", 8).write(size, 2) << header;
   }
   void append(std::span<const float> row) {
+    errno = 0;
     out_.write(reinterpret_cast<const char*>(row.data()),
                static_cast<std::streamsize>(row.size_bytes()));
+    if (!out_) fail_write(path_);
   }
   void finish() {
+    errno = 0;
     out_.close();
-    if (!out_) fail<DataError>(kWhere, "cannot write {}", path_);
+    if (!out_) fail_write(path_);
   }
 
  private:

@@ -26,13 +26,6 @@ int64_t feature_width(const StoreSchema::Feature& feature) {
   return feature.is_number ? 1 : feature.width;
 }
 
-/// Returns rows [B, r] of `table` [n, r], zeros where `index` is -1.
-torch::Tensor rows_or_zeros(const torch::Tensor& table, const torch::Tensor& index) {
-  torch::Tensor padded = torch::cat({table, torch::zeros({1, table.size(1)}, table.options())});
-  return padded.index_select(
-      0, torch::where(index < 0, torch::full_like(index, table.size(0)), index));
-}
-
 bool left_out(const ModelOptions& options, const StoreSchema::Feature& feature) {
   return std::ranges::find(options.without_features, feature.name) !=
          options.without_features.end();
@@ -374,7 +367,7 @@ RankerInput RankingModelImpl::collect(const RankingInput& input, RankingOutput& 
                                              : output.sample_documents);
   }
   if (has_queries_) {
-    output.anchors = rows_or_zeros(input.queries, input.query_of);
+    output.anchors = query_anchors(input.queries, input.query_of);
     output.anchor_mask = input.query_of >= 0;
     content.push_back(options_.stop_gradient ? output.anchors.detach() : output.anchors);
   }
@@ -439,6 +432,27 @@ torch::Tensor RankingModelImpl::cross_entropy(const torch::Tensor& logits,
   return per_task.sum();
 }
 
+torch::Tensor RankingModelImpl::query_anchors(const torch::Tensor& queries,
+                                              const torch::Tensor& query_of) {
+  const int64_t none = queries.size(0);
+  const torch::Tensor padded =
+      torch::cat({queries, torch::zeros({1, queries.size(1)}, queries.options())});
+  return padded.index_select(
+      0, torch::where(query_of < 0, torch::full_like(query_of, none), query_of));
+}
+
+torch::Tensor RankingModelImpl::alignment(const RankingOutput& output,
+                                          const RankingTargets& given) const {
+  const RankingTargets targets = given.on(device());
+  return sqdc_loss(output.anchors, output.sample_documents, targets.labels.select(1, 0),
+                   targets.requests, targets.documents,
+                   SqdcOptions{.temperature = options_.temperature,
+                               .session_mask = options_.session_mask,
+                               .document_mask = options_.document_mask,
+                               .negatives_all = options_.negatives == "all"},
+                   output.anchor_mask);
+}
+
 RankingLosses RankingModelImpl::losses(const RankingOutput& output, const RankingTargets& given,
                                        const LossShares& shares) const {
   const RankingTargets targets = given.on(device());
@@ -451,16 +465,9 @@ RankingLosses RankingModelImpl::losses(const RankingOutput& output, const Rankin
     result.total =
         (result.total + cross_entropy(output.dense_logits, targets) * shares.cross_entropy) * 0.5 +
         output.expert_activity * (options_.expert_penalty * shares.cross_entropy);
-  if (options_.alignment_weight > 0 && output.sample_documents.defined() &&
+  if (shares.alignment && options_.alignment_weight > 0 && output.sample_documents.defined() &&
       output.anchors.defined()) {
-    result.alignment = sqdc_loss(output.anchors, output.sample_documents,
-                                 targets.labels.select(1, 0), targets.requests, targets.documents,
-                                 SqdcOptions{.temperature = options_.temperature,
-                                             .session_mask = options_.session_mask,
-                                             .document_mask = options_.document_mask,
-                                             .negatives_all = options_.negatives == "all"},
-                                 output.anchor_mask) *
-                       shares.alignment;
+    result.alignment = alignment(output, targets);
     result.total = result.total + options_.alignment_weight * result.alignment;
   }
   if (output.document_ids.defined()) {

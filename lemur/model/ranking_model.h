@@ -81,7 +81,7 @@ struct RankingTargets {
 /// What the losses of a part weigh in those of its batch.
 struct LossShares {
   double cross_entropy = 1;  ///< of the weights
-  double alignment = 1;      ///< of the clicks
+  bool alignment = true;     ///< false: SQDC is computed over the whole batch (alignment())
 };
 
 struct RankingLosses {
@@ -146,6 +146,13 @@ class RankingModelImpl : public torch::nn::Module {
   /// need beside the logits; and makes logits [B, num_labels] of such features.
   RankerInput collect(const RankingInput& input, RankingOutput& output);
   torch::Tensor rank(const torch::Tensor& features);
+
+  /// Returns SQDC's anchors [B, r] of samples with queries: rows of `queries` [J, r], zeros where
+  /// `query_of` is -1.
+  static torch::Tensor query_anchors(const torch::Tensor& queries, const torch::Tensor& query_of);
+
+  /// Returns SQDC over samples, of which `output` holds anchors, their mask and documents.
+  torch::Tensor alignment(const RankingOutput& output, const RankingTargets& targets) const;
 
   /// Total = sum_t w_t BCE_t + lambda SQDC + mu CIC (model.md 3), each times its share. Of
   /// rankmixer_moe the first term is the mean over both routers, plus the penalty on the gates.

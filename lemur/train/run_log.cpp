@@ -4,11 +4,9 @@
 
 #include <algorithm>
 #include <numeric>
-#include <sstream>
 
-#include "lemur/base/error.h"
-#include "lemur/base/folder.h"
 #include "lemur/base/memory.h"
+#include "lemur/train/json_lines.h"
 
 namespace lemur {
 namespace {
@@ -16,25 +14,11 @@ namespace {
 constexpr const char* kLinesFile = "metrics.jsonl";
 constexpr size_t kWindow = 20000;  // samples of the running AUC
 
-/// Keeps the whole lines of metrics.jsonl up to `step`.
-void truncate_lines(const std::filesystem::path& file, int64_t step) {
-  if (!std::filesystem::exists(file)) return;
-  std::istringstream in(read_file(file));
-  std::string kept, line;
-  while (std::getline(in, line)) {
-    auto json = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (json.is_object() && json.value("step", step + 1) <= step) kept += line + '\n';
-  }
-  write_file_atomically(file, kept);
-}
-
 }  // namespace
 
 RunLog::RunLog(const RunLogOptions& options)
     : options_(options), tensorboard_(options.run), window_auc_(kWindow) {
-  truncate_lines(options.run / kLinesFile, options.step);
-  lines_.open(options.run / kLinesFile, std::ios::app);
-  if (!lines_) fail<DataError>("run", "cannot write {}", (options.run / kLinesFile).string());
+  drop_lines_after(options.run / kLinesFile, options.step);
   if (options.show_progress)
     progress_ = std::make_unique<Progress>(
         ProgressOptions{.title = "train", .total = options.total_steps, .done = options.step});
@@ -57,6 +41,7 @@ void RunLog::mean(const std::string& name, double value, double weight) {
 }
 
 void RunLog::add(const StepMetrics& metrics, const Batch& batch, int64_t step, double wait_ms) {
+  if (batch.size() == 0) return;
   size_t num_labels = batch.labels.size() / std::max<size_t>(batch.size(), 1);
   std::vector<float> labels(batch.size());
   for (size_t i = 0; i < batch.size(); ++i) labels[i] = batch.labels[i * num_labels];
@@ -109,7 +94,8 @@ void RunLog::add(const StepMetrics& metrics, const Batch& batch, int64_t step, d
   progress_->update(step, text);
 }
 
-void RunLog::write_interval(int64_t step, double learning_rate, const ModelState& state) {
+void RunLog::write_interval(int64_t step, double learning_rate, int64_t skipped_steps,
+                            const ModelState& state) {
   nlohmann::ordered_json values;
   for (const auto& [name, mean] : means_) values[name] = mean.sum / mean.weight;
   last_auc_ = window_auc_.value();
@@ -117,6 +103,7 @@ void RunLog::write_interval(int64_t step, double learning_rate, const ModelState
   double seconds = std::chrono::duration<double>(Clock::now() - interval_start_).count();
   values["train/samples_per_second"] = static_cast<double>(samples_) / std::max(seconds, 1e-9);
   values["train/learning_rate"] = learning_rate;
+  values["train/skipped_steps"] = skipped_steps;
   values["tables/rows"] = state.tables.num_rows();
   values["tables/bytes"] = state.tables.size_bytes();
   if (state.bank) {
@@ -154,7 +141,7 @@ void RunLog::write(int64_t step, const nlohmann::ordered_json& values) {
     line[name] = value;
     tensorboard_.scalar(name, value.get<double>(), step, now);
   }
-  lines_ << line.dump() << std::endl;
+  append_lines(options_.run / kLinesFile, line.dump() + "\n");
   tensorboard_.flush();
 }
 

@@ -4,7 +4,6 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -38,12 +37,14 @@ class RunLog {
   explicit RunLog(const RunLogOptions& options);
   ~RunLog();
 
-  /// Adds one step, whose batch was waited for `wait_ms` milliseconds, and shows progress.
+  /// Adds one step that was applied, whose batch was waited for `wait_ms` milliseconds, and shows
+  /// progress.
   void add(const StepMetrics& metrics, const Batch& batch, int64_t step, double wait_ms);
 
-  /// Writes a line with the means since the last one, the sizes of tables and bank, and the most
-  /// memory that the process has had so far.
-  void write_interval(int64_t step, double learning_rate, const ModelState& state);
+  /// Writes a line with the means since the last one, how many steps of the run were skipped, the
+  /// sizes of tables and bank, and the most memory that the process has had so far.
+  void write_interval(int64_t step, double learning_rate, int64_t skipped_steps,
+                      const ModelState& state);
 
   /// Prints a line for people, above the progress bar; nothing without progress.
   void note(const std::string& line);
@@ -61,7 +62,6 @@ class RunLog {
   void write(int64_t step, const nlohmann::ordered_json& values);
 
   RunLogOptions options_;
-  std::ofstream lines_;
   TensorBoardWriter tensorboard_;
   WindowAuc window_auc_;
   std::optional<double> last_auc_;

@@ -3,9 +3,12 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <chrono>
+#include <cstring>
 
 #include "lemur/base/error.h"
+#include "lemur/base/folder.h"
 
 namespace lemur {
 namespace {
@@ -89,7 +92,7 @@ TensorBoardWriter::TensorBoardWriter(const std::filesystem::path& folder) {
                                 host, ::getpid(), number);
   name_ = path.string();
   out_.open(path, std::ios::binary | std::ios::trunc);
-  if (!out_) fail<DataError>(kWhere, "cannot create {}", name_);
+  if (!out_) fail<DataError>(kWhere, "cannot create {}: {}", name_, std::strerror(errno));
   std::string event = begin_event(now, 0);
   append_bytes(event, 3, "brain.Event:2");
   record(event);
@@ -116,12 +119,12 @@ void TensorBoardWriter::record(std::string_view event) {
   framed += event;
   append_fixed(framed, masked_crc(event));
   out_.write(framed.data(), static_cast<std::streamsize>(framed.size()));
-  if (!out_) fail<DataError>(kWhere, "cannot write {}", name_);
+  if (!out_) fail_write(name_);
 }
 
 void TensorBoardWriter::flush() {
   out_.flush();
-  if (!out_) fail<DataError>(kWhere, "cannot write {}", name_);
+  if (!out_) fail_write(name_);
 }
 
 }  // namespace lemur

@@ -9,8 +9,8 @@
 #include <numeric>
 #include <thread>
 
-#include "lemur/base/config.h"
 #include "lemur/base/error.h"
+#include "lemur/base/folder_lock.h"
 #include "lemur/base/progress.h"
 #include "lemur/data/batch_loader.h"
 #include "lemur/data/run_folder.h"
@@ -20,6 +20,8 @@
 #include "lemur/model/pretrained.h"
 #include "lemur/model/start_from.h"
 #include "lemur/train/environment.h"
+#include "lemur/train/quarantine.h"
+#include "lemur/train/resume_options.h"
 #include "lemur/train/run_log.h"
 #include "lemur/train/train_step.h"
 #include "lemur/train/training_state.h"
@@ -62,6 +64,7 @@ bool has_split(const StoreSchema& schema, const std::string& name) {
 LoaderOptions loader_options(const TrainOptions& train) {
   return {.split = "train",
           .batch_size = train.batch_size,
+          .only_weighted = true,
           .shuffle = train.order == "window",
           .window = train.window,
           .epochs = train.epochs,
@@ -95,6 +98,10 @@ class Trainer {
   void know_pretrained();
   torch::nn::Module& start();
   void restore();
+  void step(TrainStep& step, const Batch& batch, int64_t total, double wait_ms, RunLog& log,
+            Quarantine& quarantine);
+  bool end_step(RunLog& log, int64_t total);
+  bool is_over(int64_t total) const;
   void evaluate(RunLog& log);
   void swap_average() {
     optimizer_.swap_average();
@@ -110,11 +117,13 @@ class Trainer {
   const SampleStore& store_;
   const TrainerOptions& how_;
   RunFolder folder_;
+  std::optional<FolderLock> lock_;  // of the run's folder
   ModelState model_;
   DenseOptimizer optimizer_;
   Evaluator evaluator_;
   TrainingState state_;
   bool has_valid_;
+  bool has_checkpoint_ = false;
 };
 
 const Options& Trainer::prepare() {
@@ -127,6 +136,7 @@ const Options& Trainer::prepare() {
     report(
         "warning: matrix products run at the speed of the reference BLAS; install "
         "libopenblas0-openmp (scripts/bootstrap.sh does)");
+  lock_.emplace(folder_.path(), "train");
   if (folder_.exists() && !how_.resume)
     fail<InvalidArgument>(
         "train", "{} holds a run already; --resume goes on with it, another --run starts a new one",
@@ -134,12 +144,9 @@ const Options& Trainer::prepare() {
   know_pretrained();
   if (folder_.exists()) {
     check_compatible(folder_.schema(), store_.schema());
-    if (options_to_toml(folder_.options()) != options_to_toml(options_)) {
-      report(
-          "warning: the configuration differs from the one that the run was started with; the new "
-          "one is used from here on");
-      folder_.create(options_, store_);
-    }
+    const std::vector<std::string> changed = changed_options(folder_.options(), options_);
+    for (const std::string& line : changed) report("the run goes on with " + line);
+    if (!changed.empty()) folder_.create(options_, store_);
   }
   return options_;
 }
@@ -150,13 +157,6 @@ void Trainer::know_pretrained() {
   ModelOptions& model = options_.model;
   if (!folder_.exists()) return adopt_pretrained(options_, store_, how_.base);
   const ModelOptions run = folder_.options().model;
-  if (run.document_pretrained != model.document_pretrained ||
-      run.query_pretrained != model.query_pretrained)
-    fail<InvalidArgument>("train",
-                          "the run was started with model.document_pretrained = '{}' and "
-                          "model.query_pretrained = '{}'; it cannot go on with '{}' and '{}'",
-                          run.document_pretrained, run.query_pretrained, model.document_pretrained,
-                          model.query_pretrained);
   model.document_bert = run.document_bert;
   model.query_bert = run.query_bert;
 }
@@ -192,6 +192,7 @@ void Trainer::restore() {
   state_ = load_checkpoint(folder_.checkpoint(*newest), model_, optimizer_);
   if (state_.best && state_.best_step == state_.step)
     folder_.set_best(state_.step);  // a crash may have come between the two
+  has_checkpoint_ = true;
   report(fmt::format("resumed from {}", folder_.checkpoint(*newest).filename().string()));
 }
 
@@ -199,6 +200,7 @@ void Trainer::checkpoint() {
   save_checkpoint(folder_.checkpoint(state_.step), state_, model_, optimizer_);
   if (state_.best && state_.best_step == state_.step) folder_.set_best(state_.step);
   folder_.prune(options_.train.keep_checkpoints);
+  has_checkpoint_ = true;
 }
 
 /// Encodes every document into the bank of the checkpoint that evaluation and serving read, once.
@@ -251,16 +253,66 @@ void Trainer::evaluate(RunLog& log) {
       gained ? " (best)" : ""));
 }
 
+bool Trainer::is_over(int64_t total) const {
+  const int64_t patience = options_.train.patience;
+  return state_.step >= total || (patience > 0 && state_.evaluations_without_gain >= patience);
+}
+
+/// Trains on one batch, which `wait_ms` milliseconds were waited for.
+void Trainer::step(TrainStep& step, const Batch& batch, int64_t total, double wait_ms, RunLog& log,
+                   Quarantine& quarantine) {
+  const TrainOptions& train = options_.train;
+  ++state_.step;
+  const double rate = schedule_factor(train, state_.step, total);
+  const StepMetrics metrics = step.run(batch, state_.step, rate);
+  for (size_t part = 0; part < kNumFlopParts; ++part) state_.flops[part] += metrics.flops[part];
+  if (metrics.fault.empty()) {
+    log.add(metrics, batch, state_.step, wait_ms);
+  } else {
+    log.note(fmt::format("step {} is skipped: {}", state_.step, metrics.fault));
+    quarantine.add(store_, batch, state_.step, metrics);
+  }
+  state_.skipped = quarantine.num_skipped();
+  state_.position = batch.next;
+  state_.bank_filled = false;
+  if (state_.step % kExpireEvery == 0 && batch.size() > 0) model_.tables.expire(batch.times.back());
+  if (state_.step % train.log_every == 0)
+    log.write_interval(state_.step, rate * train.learning_rate, state_.skipped, model_);
+}
+
+/// Evaluates and writes checkpoints where they are due. Returns whether the run was interrupted.
+bool Trainer::end_step(RunLog& log, int64_t total) {
+  const TrainOptions& train = options_.train;
+  const bool epoch_ends = state_.position.batch == 0;
+  const bool in_turn =
+      train.evaluate_every > 0 ? state_.step % train.evaluate_every == 0 : epoch_ends;
+  const bool evaluates = has_valid_ && (in_turn || state_.step >= total || state_.evaluation_due);
+  if (evaluates) {
+    if (!has_checkpoint_) {  // an evaluation that fails costs no training
+      state_.evaluation_due = true;
+      checkpoint();
+    }
+    evaluate(log);
+    state_.evaluation_due = false;
+  }
+  state_.finished = is_over(total);
+  const bool interrupted = how_.stop != nullptr && *how_.stop && !state_.finished;
+  if (evaluates || state_.finished || interrupted || state_.step % train.checkpoint_every == 0)
+    checkpoint();
+  return interrupted;
+}
+
 TrainingResult Trainer::run() {
   const TrainOptions& train = options_.train;
   if (how_.resume) restore();
-  if (!state_.finished && !note_environment(folder_.path(), state_.step))
-    report("warning: environment.json was damaged; it begins anew");
   LoaderOptions loading = loader_options(train);
   loading.start = state_.position;
   BatchLoader loader(store_, loading);
   int64_t total = loader.batches_per_epoch() * train.epochs;
   if (train.max_steps > 0) total = std::min(total, train.max_steps);
+  state_.finished = state_.step > 0 && !state_.evaluation_due && is_over(total);
+  if (!state_.finished && !note_environment(folder_.path(), state_.step))
+    report("warning: environment.json was damaged; it begins anew");
   std::vector<std::string> history_names;
   for (const auto& history : store_.schema().histories) history_names.push_back(history.name);
   RunLog log({.run = folder_.path(),
@@ -269,38 +321,19 @@ TrainingResult Trainer::run() {
               .step = state_.step,
               .total_steps = total,
               .show_progress = how_.show_progress});
+  Quarantine quarantine(folder_.path(), state_.step, state_.skipped, train.max_skipped_share);
   TrainStep trainer(store_, model_, optimizer_);
   model_.model->train();
 
   TrainingResult result;
-  while (!state_.finished) {
+  if (state_.evaluation_due) result.interrupted = end_step(log, total);
+  while (!state_.finished && !result.interrupted) {
     const auto asked = std::chrono::steady_clock::now();
     auto batch = loader.next();
     if (!batch) break;
     const std::chrono::duration<double, std::milli> wait = std::chrono::steady_clock::now() - asked;
-    ++state_.step;
-    double rate = schedule_factor(train, state_.step, total);
-    const StepMetrics metrics = trainer.run(*batch, state_.step, rate);
-    for (size_t part = 0; part < kNumFlopParts; ++part) state_.flops[part] += metrics.flops[part];
-    log.add(metrics, *batch, state_.step, wait.count());
-    state_.position = batch->next;
-    if (state_.step % kExpireEvery == 0) model_.tables.expire(batch->times.back());
-    if (state_.step % train.log_every == 0)
-      log.write_interval(state_.step, rate * train.learning_rate, model_);
-
-    bool epoch_ends = batch->next.batch == 0;
-    bool evaluates =
-        has_valid_ &&
-        (train.evaluate_every > 0 ? state_.step % train.evaluate_every == 0 : epoch_ends);
-    bool last = state_.step >= total;
-    if (evaluates || (last && has_valid_)) evaluate(log);
-    state_.finished =
-        last || (train.patience > 0 && state_.evaluations_without_gain >= train.patience);
-    result.interrupted = how_.stop != nullptr && *how_.stop && !state_.finished;
-    if (evaluates || state_.finished || result.interrupted ||
-        state_.step % train.checkpoint_every == 0)
-      checkpoint();
-    if (result.interrupted) break;
+    step(trainer, *batch, total, wait.count(), log, quarantine);
+    result.interrupted = end_step(log, total);
   }
   result.steps = state_.step;
   if (state_.finished && options_.bank.fill && model_.bank) fill_bank();

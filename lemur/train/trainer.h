@@ -32,8 +32,11 @@ struct TrainingResult {
 };
 
 /// Trains until the options' epochs, max_steps or patience end it, or `stop` is set. A resumed run
-/// ends bit-identical to an uninterrupted one on the same machine. Throws InvalidArgument
-/// when the run folder's state and `resume` do not fit, DataError when the data or the loss is bad.
+/// ends bit-identical to an uninterrupted one on the same machine; a finished one goes on where the
+/// options ask for more. Throws InvalidArgument when the run folder's state and `resume` do not
+/// fit, or naming the keys that cannot change in a run that goes on; DataError when the data is
+/// bad, more steps than train.max_skipped_share have no finite loss or gradient, the folder cannot
+/// be written, or another process trains there.
 TrainingResult train(const Options& options, const SampleStore& store,
                      const TrainerOptions& trainer_options);
 

@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "lemur/base/error.h"
+#include "lemur/data/run_folder.h"
 #include "lemur/model/tensor_file.h"
 
 namespace lemur {
@@ -12,7 +12,6 @@ namespace {
 
 constexpr const char* kOptimizerFile = "optimizer.safetensors";
 constexpr const char* kGradientsFile = "gradients.rows";
-constexpr int kVersion = 1;
 
 NamedTensors optimizer_tensors(const DenseOptimizer& optimizer, const torch::Tensor& generator) {
   NamedTensors tensors = optimizer.state();
@@ -28,7 +27,7 @@ nlohmann::json flops_to_json(const Flops& flops) {
 
 nlohmann::json to_json(const TrainingState& state, const DenseOptimizer& optimizer) {
   return {{"format", "lemur checkpoint"},
-          {"version", kVersion},
+          {"version", kCheckpointVersion},
           {"step", state.step},
           {"epoch", state.position.epoch},
           {"batch", state.position.batch},
@@ -36,6 +35,8 @@ nlohmann::json to_json(const TrainingState& state, const DenseOptimizer& optimiz
           {"best_step", state.best_step},
           {"evaluations_without_gain", state.evaluations_without_gain},
           {"flops", flops_to_json(state.flops)},
+          {"skipped", state.skipped},
+          {"evaluation_due", state.evaluation_due},
           {"finished", state.finished},
           {"bank_filled", state.bank_filled},
           {"optimizer_steps", optimizer.num_steps()}};
@@ -57,10 +58,7 @@ void save_checkpoint(const std::filesystem::path& folder, const TrainingState& s
 
 TrainingState load_checkpoint(const std::filesystem::path& folder, ModelState& model,
                               DenseOptimizer& optimizer) {
-  nlohmann::json manifest = open_folder(folder, /*verify=*/true);
-  if (manifest.value("format", "") != "lemur checkpoint" ||
-      manifest.value("version", 0) != kVersion)
-    fail<DataError>("files", "{} is no checkpoint of version {}", folder.string(), kVersion);
+  const nlohmann::json manifest = open_checkpoint(folder, /*verify=*/true);
   model.load(folder);
   torch::Tensor generator = at::detail::getDefaultCPUGenerator().get_state();
   // The live weights of the optimiser's file replace those of the model's.
@@ -80,6 +78,8 @@ TrainingState load_checkpoint(const std::filesystem::path& folder, ModelState& m
   state.evaluations_without_gain = manifest.at("evaluations_without_gain");
   for (size_t part = 0; manifest.contains("flops") && part < kNumFlopParts; ++part)
     state.flops[part] = manifest["flops"].value(kFlopPartNames[part], int64_t{0});
+  state.skipped = manifest.value("skipped", int64_t{0});
+  state.evaluation_due = manifest.value("evaluation_due", false);
   state.finished = manifest.at("finished");
   state.bank_filled = manifest.value("bank_filled", false);
   return state;

@@ -19,8 +19,10 @@ struct TrainingState {
   std::optional<double> best;  ///< best value of the metric on "valid"
   int64_t best_step = 0;
   int64_t evaluations_without_gain = 0;
-  Flops flops{};             ///< executed by all steps, see counted_flops
-  bool finished = false;     ///< the run came to its own end
+  Flops flops{};                ///< executed by all steps, see counted_flops
+  int64_t skipped = 0;          ///< of the steps, those that were not applied
+  bool evaluation_due = false;  ///< the checkpoint was written before the step's evaluation
+  bool finished = false;        ///< the run came to its own end
   bool bank_filled = false;  ///< the bank holds every document of the store, as of this checkpoint
 };
 
