@@ -35,6 +35,8 @@ void run_train(const Arguments& arguments) {
   if (result.best_step)
     fmt::print("; best {} on valid: {:.5f} at step {}", options.train.metric, *result.best_metric,
                *result.best_step);
+  if (result.skipped > 0)
+    fmt::print("; {} skipped, their rows in {}/quarantine.jsonl", result.skipped, arguments.run);
   fmt::print("; run in {}\n", arguments.run);
 }
 

@@ -138,7 +138,8 @@ void RunFolder::prune(int64_t keep) const {
       fs::remove_all(checkpoint(steps[static_cast<size_t>(i)]));
   for (const auto& entry : fs::directory_iterator(path_)) {
     std::string name = entry.path().filename().string();
-    if (name.find(".tmp-") != std::string::npos) fs::remove_all(entry.path());
+    if (name.starts_with(kPrefix) && name.find(".tmp-") != std::string::npos)
+      fs::remove_all(entry.path());
   }
 }
 

@@ -65,8 +65,8 @@ class RunFolder {
   /// skipped one.
   std::filesystem::path choose(const std::string& choice, std::vector<std::string>* skipped) const;
 
-  /// Removes all but the newest `keep` checkpoints and the best, and what crashed writers left
-  /// behind.
+  /// Removes all but the newest `keep` checkpoints and the best, and what crashed writers of
+  /// checkpoints left behind. For the one who holds the run's lock.
   void prune(int64_t keep) const;
 
  private:

@@ -23,10 +23,12 @@ TEST(RunFolder, KeepsTheNewestAndTheBest) {
   for (int64_t step : {10, 20, 30, 1000000, 40}) write_checkpoint(run, step);
   run.set_best(10);
   std::filesystem::create_directory(run.path() / "step-000050.tmp-7");
+  write_file_atomically(run.path() / "evaluation-test.json.tmp-8", "somebody is at it");
   run.prune(2);
   EXPECT_EQ(run.checkpoints(), (std::vector<int64_t>{10, 40, 1000000}));
   EXPECT_EQ(run.best(), 10);
   EXPECT_FALSE(std::filesystem::exists(run.path() / "step-000050.tmp-7"));
+  EXPECT_TRUE(std::filesystem::exists(run.path() / "evaluation-test.json.tmp-8"));
 }
 
 TEST(RunFolder, NewestSkipsWhatIsDamagedOrUnfinished) {

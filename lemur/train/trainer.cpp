@@ -269,7 +269,7 @@ void Trainer::step(TrainStep& step, const Batch& batch, int64_t total, double wa
   if (metrics.fault.empty()) {
     log.add(metrics, batch, state_.step, wait_ms);
   } else {
-    log.note(fmt::format("step {} is skipped: {}", state_.step, metrics.fault));
+    report(fmt::format("step {} is skipped: {}", state_.step, metrics.fault));
     quarantine.add(store_, batch, state_.step, metrics);
   }
   state_.skipped = quarantine.num_skipped();
@@ -336,6 +336,7 @@ TrainingResult Trainer::run() {
     result.interrupted = end_step(log, total);
   }
   result.steps = state_.step;
+  result.skipped = state_.skipped;
   if (state_.finished && options_.bank.fill && model_.bank) fill_bank();
   if (state_.best) {
     result.best_step = state_.best_step;

@@ -26,6 +26,7 @@ struct TrainerOptions {
 
 struct TrainingResult {
   int64_t steps = 0;
+  int64_t skipped = 0;  ///< of the run's steps, those that were not applied
   bool interrupted = false;
   std::optional<int64_t> best_step;
   std::optional<double> best_metric;  ///< of options.train.metric on "valid"
