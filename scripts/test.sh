@@ -10,8 +10,10 @@ scripts/check_cuda.sh
 ctest --test-dir build --output-on-failure
 tests/cpu_paths.py
 tests/end_to_end.py
+tests/ingest_cases.py
 tests/report_browser.py
 tests/serve_browser.py
+tests/feature_parity.py
 tests/serve_under_load.py
 tests/examples.py
 movielens=data/ml1m

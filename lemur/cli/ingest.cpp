@@ -1,11 +1,14 @@
 #include "lemur/data/ingest.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "lemur/base/config.h"
 #include "lemur/base/progress.h"
@@ -19,6 +22,51 @@ struct Arguments {
   std::vector<std::string> overrides;
   int64_t memory_mb = IngestOptions{}.memory_limit_mb;
 };
+
+std::string text_of(const nlohmann::json& value) {
+  if (value.is_null()) return "-";
+  return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
+std::string joined(const nlohmann::json& texts) {
+  return fmt::format("{}", fmt::join(texts.get<std::vector<std::string>>(), ", "));
+}
+
+/// Prints a table's columns, and which of their values are missing.
+void print_columns(const nlohmann::json& columns) {
+  constexpr const char* kLine = "  {:<24} {:>12} {:>12}  {:<24}  {}\n";
+  fmt::print(stderr, kLine, "column", "NULL", "distinct (~)", "least", "greatest");
+  for (const auto& [name, column] : columns.items())
+    fmt::print(stderr, kLine, name, text_of(column.at("nulls")), text_of(column.at("distinct")),
+               text_of(column.at("min")), text_of(column.at("max")));
+  for (const auto& [name, column] : columns.items())
+    for (const auto& missing : column.value("missing", nlohmann::json::array()))
+      fmt::print(stderr, "  {}: {} rows are missing ({}), first {}\n", name,
+                 text_of(missing.at("rows")), missing.at("why").get<std::string>(),
+                 joined(missing.at("first")));
+}
+
+/// Says what was read of each table, and what was left out.
+void print_tables(const nlohmann::json& summary) {
+  for (const auto& [table, columns] : summary.at("columns").items()) {
+    const nlohmann::json part = summary.value(table, nlohmann::json::object());
+    fmt::print(stderr, "{}: {} rows", table, text_of(columns.begin()->at("rows")));
+    if (part.contains("files")) fmt::print(stderr, " of {} files", text_of(part["files"]));
+    if (summary.at("times").contains(table)) {
+      const auto& times = summary["times"][table];
+      fmt::print(stderr, ", {} to {} (times in {})", text_of(times.at("first")),
+                 text_of(times.at("last")), text_of(times.at("unit")));
+    }
+    fmt::print(stderr, "\n");
+    print_columns(columns);
+    if (part.contains("blank_lines"))
+      fmt::print(stderr, "  {} blank lines were left out, first in {}\n",
+                 text_of(part["blank_lines"].at("lines")), joined(part["blank_lines"].at("first")));
+    if (part.contains("first_of_unknown_documents"))
+      fmt::print(stderr, "  {} rows are of unknown documents, first {}\n",
+                 text_of(part["of_unknown_documents"]), joined(part["first_of_unknown_documents"]));
+  }
+}
 
 /// Says what became of the images, the first few problems by name.
 void print_images(const nlohmann::json& summary) {
@@ -64,6 +112,7 @@ void run_ingest(const Arguments& arguments) {
   };
   nlohmann::json summary = ingest(how);
   if (progress) progress->finish();
+  print_tables(summary);
   print_images(summary);
   fmt::print("{}\n", summary.dump(2));
 }

@@ -102,6 +102,10 @@ nlohmann::json ingest(const IngestOptions& given) {
   IngestOptions options = given;
   if (options.threads <= 0)
     options.threads = std::max<int64_t>(std::thread::hardware_concurrency(), 1);
+  if (options.now_ms == 0)
+    options.now_ms = std::chrono::duration_cast<std::chrono::milliseconds>(
+                         std::chrono::system_clock::now().time_since_epoch())
+                         .count();
   check_options(options.data);
   FolderWriter folder(options.store);
   const char* database_file = "work.duckdb";

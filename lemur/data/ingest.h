@@ -17,6 +17,7 @@ struct IngestOptions {
   std::filesystem::path base;   ///< folder that relative paths of the configuration refer to
   std::filesystem::path store;  ///< folder to write
   int64_t threads = 0;          ///< 0: all cores
+  int64_t now_ms = 0;           ///< the present, by which times are judged; 0: the system's clock
   int64_t memory_limit_mb =
       1024;  ///< of DuckDB; sorting larger inputs spills to disk beside the store
   std::function<void(const std::string& stage, int64_t done, int64_t total)>

@@ -33,6 +33,7 @@ struct Outcome {
 /// A document's image: what documents hold and what became of it.
 struct DocumentImage {
   std::string_view document, value;  // value: path or bytes; empty: none
+  bool is_bytes = false;
   Outcome outcome = {};
   const char* format = nullptr;  // of a decoded one
 };
@@ -80,7 +81,7 @@ class ImageColumn {
   const IngestSource& documents_;
   const ImageFieldOptions& options_;
   StoreSchema::ImageField& field_;
-  bool holds_bytes_;
+  std::string bytes_sql_, path_sql_;
   size_t size_;  // bytes of one decoded image
   ColumnFile rows_, pixels_;
   std::vector<uint8_t> batch_;
@@ -94,21 +95,29 @@ ImageColumn::ImageColumn(IngestContext& context, const IngestSource& documents, 
       documents_(documents),
       options_(context.options.data.image[index]),
       field_(context.schema.images[index]),
-      holds_bytes_(documents.column(options_.column).type == ColumnType::kBlob),
+      bytes_sql_("CAST(NULL AS BLOB)"),
+      path_sql_("CAST(NULL AS VARCHAR)"),
       size_(static_cast<size_t>(3 * options_.pixels * options_.pixels)),
       rows_(context.folder.file(fmt::format("image_{}.rows.u32", index))),
-      pixels_(context.folder.file(fmt::format("image_{}.rgb.u8", index))) {}
-
-std::string ImageColumn::sql() const {
-  return ", __id, " +
-         (holds_bytes_ ? sql_name(options_.column) : documents_.text_sql(options_.column));
+      pixels_(context.folder.file(fmt::format("image_{}.rgb.u8", index))) {
+  for (const std::string& column : image_columns(documents, options_.column)) {
+    const bool is_bytes = value_kind(documents.column(column).sql_type) == ValueKind::kBlob;
+    if (is_bytes)
+      bytes_sql_ = sql_name(column);
+    else
+      path_sql_ = documents.text_sql(column);
+  }
 }
+
+std::string ImageColumn::sql() const { return ", __id, " + bytes_sql_ + ", " + path_sql_; }
 
 void ImageColumn::append(std::span<const ColumnView> view, size_t num_rows) {
   std::vector<DocumentImage> images(num_rows);
   for (size_t row = 0; row < num_rows; ++row) {
     images[row].document = view[0].text(row);
-    if (!view[1].is_null(row)) images[row].value = view[1].text(row);
+    images[row].is_bytes = !view[1].is_null(row);
+    const ColumnView& value = images[row].is_bytes ? view[1] : view[2];
+    if (!value.is_null(row)) images[row].value = value.text(row);
   }
   size_t most = std::max<size_t>(kMaxBatchBytes / size_, 1);
   for (size_t begin = 0; begin < num_rows; begin += most)
@@ -130,7 +139,7 @@ void ImageColumn::decode(DocumentImage& image, std::vector<uint8_t>& scratch,
                          std::span<uint8_t> rgb) const {
   if (image.value.empty()) return;
   std::span bytes(reinterpret_cast<const uint8_t*>(image.value.data()), image.value.size());
-  if (!holds_bytes_) {
+  if (!image.is_bytes) {
     if (auto fault = fault_of_file(documents_.folder() / image.value, scratch)) {
       image.outcome = *fault;
       return;
@@ -161,8 +170,8 @@ void ImageColumn::append_row(const DocumentImage& image, std::span<const uint8_t
 void ImageColumn::note_problem(const DocumentImage& image) {
   if (++num_problems_ > kMaxListed) return;
   problems_.push_back({{"document", image.document},
-                       {"image", holds_bytes_ ? fmt::format("({} bytes)", image.value.size())
-                                              : std::string(image.value)},
+                       {"image", image.is_bytes ? fmt::format("({} bytes)", image.value.size())
+                                                : std::string(image.value)},
                        {"problem", image.outcome.problem}});
 }
 
@@ -181,6 +190,20 @@ void ImageColumn::close() {
 
 void declare_images(StoreSchema& schema, const DataOptions& options) {
   for (const auto& field : options.image) schema.images.push_back({field.column, field.pixels});
+}
+
+std::vector<std::string> image_columns(const IngestSource& documents, const std::string& field) {
+  std::vector<std::string> columns;
+  if (!documents.has(field) || documents.is_readable(field)) {
+    documents.column(field);
+    return {field};
+  }
+  const std::string bytes = field + ".bytes", path = field + ".path";
+  if (documents.has(bytes) && value_kind(documents.column(bytes).sql_type) == ValueKind::kBlob)
+    columns.push_back(bytes);
+  if (documents.has(path)) columns.push_back(path);
+  if (columns.empty()) documents.column(field);
+  return columns;
 }
 
 void write_images(IngestContext& context, const IngestTables& tables) {

@@ -1,22 +1,30 @@
 #include "lemur/data/ingest_query_log.h"
 
 #include "lemur/base/error.h"
+#include "lemur/data/column_report.h"
 #include "lemur/data/ingest_source.h"
+#include "lemur/data/ingest_times.h"
 #include "lemur/data/query_changes.h"
 #include "lemur/text/word_splitter.h"
 
 namespace lemur {
 namespace {
 
-/// Throws about the first row for which `fault` (SQL) holds.
-void check(const IngestContext& context, const IngestSource& source, const std::string& fault,
-           const std::string& column, const char* expected) {
-  int64_t row = -1;
-  context.database.query("SELECT min(__row) FROM query_log WHERE " + fault,
-                         [&](std::span<const ColumnView> view, size_t rows) {
-                           if (rows > 0 && !view[0].is_null(0)) row = view[0].int64(0);
-                         });
-  if (row >= 0) source.fail_at(column, row, std::string("expected ") + expected);
+/// Reads the log into query_log: __row, __user, __query, __time.
+void read_query_log(IngestContext& context) {
+  const DataOptions& data = context.options.data;
+  IngestSource source(context.database, data.queries, context.options.base,
+                      csv_options(data, "queries"));
+  const std::string& user = data.columns.user;
+  const std::string query = data.columns.query.empty() ? "query" : data.columns.query;
+  const TimeColumn time(source, data.columns.time, {data.time_format, context.options.now_ms});
+  source.materialize("query_log", ", " + source.id_sql(user) + " AS __user, " +
+                                      source.text_sql(query) + " AS __query" + time.sql());
+  source.run_checks({{"coalesce(__user, '') = ''", user, "an ID: a text or a whole number"}});
+  context.summary["times"]["queries"] = time.settle(context.database, "query_log");
+  context.summary["columns"]["queries"] = report_columns(
+      context.database, source, "query_log",
+      {{{user, "VARCHAR"}, "__user"}, {{query, "VARCHAR"}, "__query", {.as_text = true}}});
 }
 
 }  // namespace
@@ -24,17 +32,7 @@ void check(const IngestContext& context, const IngestSource& source, const std::
 void count_query_log(IngestContext& context) {
   const DataOptions& data = context.options.data;
   if (data.queries.empty()) return;
-  const IngestSource source(context.database, data.queries, context.options.base);
-  const std::string query = data.columns.query.empty() ? "query" : data.columns.query;
-  for (const std::string& column : {data.columns.user, query, data.columns.time})
-    source.column(column);
-  source.materialize("query_log", ", " + source.text_sql(data.columns.user) + " AS __user, " +
-                                      source.text_sql(query) + " AS __query, " +
-                                      source.time_sql(data.columns.time) + " AS __time");
-  check(context, source, "coalesce(__user, '') = ''", data.columns.user, "an ID");
-  check(context, source, "__time IS NULL", data.columns.time,
-        "a timestamp, milliseconds or seconds");
-
+  read_query_log(context);
   WordSplitter splitter(context.options.tokenizer.lower_case);
   QueryChanges changes(static_cast<int64_t>(data.session_minutes * 60'000));
   int64_t all = 0, without_a_word = 0;
@@ -49,7 +47,8 @@ void count_query_log(IngestContext& context) {
         all += static_cast<int64_t>(rows);
         context.report("query log", static_cast<uint64_t>(all));
       });
-  context.database.execute("DROP TABLE query_log");
+  context.database.execute("DROP VIEW query_log");
+  context.database.execute("DROP TABLE query_log_as_read");
   const QueryChanges::Counts counts = changes.counts();
   nlohmann::json& summary = context.summary["query_log"];
   summary = {{"rows", all},

@@ -3,8 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <set>
 
 #include "lemur/base/error.h"
+#include "lemur/data/column_report.h"
+#include "lemur/data/ingest_images.h"
+#include "lemur/data/ingest_times.h"
+#include "lemur/features/condition.h"
 
 namespace lemur {
 namespace {
@@ -12,10 +17,40 @@ namespace {
 constexpr const char* kWhere = "ingest";
 constexpr size_t kMaxSplits = 100;  // counters open files per split
 
-std::string list_of(const std::set<std::string>& columns) {
+using Check = IngestSource::Check;
+
+/// Columns that the conditions of the histories ask for.
+std::set<std::string> condition_columns(const DataOptions& options) {
+  std::set<std::string> columns;
+  for (const HistoryOptions& history : options.history) {
+    const Condition condition(history.where);
+    columns.insert(condition.columns().begin(), condition.columns().end());
+  }
+  return columns;
+}
+
+/// The columns as they are, each with a comma before it.
+std::string list_of(const std::map<std::string, ColumnUse>& columns) {
   std::string list;
-  for (const std::string& column : columns) list += ", " + sql_name(column);
+  for (const auto& [column, use] : columns) list += ", " + sql_name(column);
   return list;
+}
+
+/// Checks of columns that a table holds as they are: numbers are numbers, texts are UTF-8.
+void add_checks(const IngestSource& source, const std::map<std::string, ColumnUse>& columns,
+                std::vector<Check>& checks) {
+  for (const auto& [column, use] : columns) {
+    const bool is_blob = value_kind(source.column(column).sql_type) == ValueKind::kBlob;
+    if (is_blob && (use.as_text || use.as_category))
+      checks.push_back(
+          {sql_name(column) + " IS NOT NULL AND " + source.text_sql(column) + " IS NULL", column,
+           "text in UTF-8"});
+    if (!use.as_number) continue;
+    const std::string text = "coalesce(CAST(" + sql_name(column) + " AS VARCHAR), '')",
+                      number = source.number_sql(column);
+    checks.push_back({text + " <> '' AND (" + number + " IS NULL OR isinf(" + number + "))", column,
+                      "a finite number"});
+  }
 }
 
 }  // namespace
@@ -24,76 +59,81 @@ IngestTables::IngestTables(IngestContext& context)
     : context_(context),
       database_(context.database),
       options_(context.options.data),
-      documents_(database_, options_.documents, context.options.base),
-      events_(database_, options_.events, context.options.base) {
+      documents_(database_, options_.documents, context.options.base,
+                 csv_options(options_, "documents")),
+      events_(database_, options_.events, context.options.base, csv_options(options_, "events")) {
   const ColumnsOptions& columns = options_.columns;
+  context.schema.has_declared_times = !options_.time_format.empty();
   documents_.column(columns.document);
-  for (const auto& field : options_.text) document_columns_.insert(field.column);
-  for (const auto& field : options_.image) document_columns_.insert(field.column);
+  for (const auto& field : options_.text) document_columns_[field.column].as_text = true;
+  for (const auto& field : options_.image)
+    for (const std::string& column : image_columns(documents_, field.column))
+      document_columns_[column].as_image = true;
   for (const std::string& column : {columns.document, columns.user, columns.time})
     events_.column(column);
   for (const std::string& column : {columns.split, columns.request, columns.query, columns.weight})
     if (!column.empty()) events_.column(column);
+  for (const std::string& column : {columns.split, columns.query})
+    if (!column.empty() && value_kind(events_.column(column).sql_type) == ValueKind::kBlob)
+      event_columns_[column].as_text = true;
   for (const std::string& label : columns.labels) events_.column(label);
-  for (const auto& feature : options_.feature)
-    (feature.of == "document" ? document_columns_ : event_columns_).insert(feature.column);
+  for (const auto& feature : options_.feature) {
+    ColumnUse& use =
+        (feature.of == "document" ? document_columns_ : event_columns_)[feature.column];
+    (feature.kind == "number" ? use.as_number : use.as_category) = true;
+  }
   for (const auto& counter : options_.counter)
     for (const std::string& column : counter.by)
-      (events_.has(column) ? event_columns_ : document_columns_).insert(column);
-  for (const std::string& column : document_columns_) documents_.column(column);
-  for (const std::string& column : event_columns_) events_.column(column);
-  for (const auto& history : options_.history)
-    for (const std::string& column : events_.mentioned(history.where))
-      if (std::ranges::find(columns.labels, column) == columns.labels.end())
-        event_columns_.insert(column);
+      (events_.has(column) ? event_columns_ : document_columns_)[column].as_category = true;
+  for (const std::string& column : condition_columns(options_))
+    if (events_.has(column) && std::ranges::find(columns.labels, column) == columns.labels.end())
+      event_columns_[column].as_text = true;
+  for (const auto& [column, use] : document_columns_) documents_.column(column);
+  for (const auto& [column, use] : event_columns_) events_.column(column);
+  read_actions_source();
+}
+
+void IngestTables::read_actions_source() {
   if (options_.actions.empty()) return;
-  actions_.emplace_back(database_, options_.actions, context.options.base);
+  const ColumnsOptions& columns = options_.columns;
+  actions_.emplace_back(database_, options_.actions, context_.options.base,
+                        csv_options(options_, "actions"));
   for (const std::string& column : {columns.document, columns.user, columns.time, columns.action})
     actions_.front().column(column);
+  for (const std::string& column : condition_columns(options_))
+    if (actions_.front().has(column)) action_columns_[column].as_text = true;
 }
 
-void IngestTables::run_checks(const std::string& table, const IngestSource& source,
-                              const std::vector<Check>& checks) const {
-  std::string columns;
-  for (const Check& check : checks)
-    columns +=
-        fmt::format("{}min(__row) FILTER (WHERE {})", columns.empty() ? "" : ", ", check.fault);
-  std::vector<int64_t> rows;
-  database_.query("SELECT " + columns + " FROM " + table,
-                  [&](std::span<const ColumnView> view, size_t) {
-                    for (const ColumnView& row : view)
-                      rows.push_back(row.is_null(0) ? -1 : row.int64(0));
-                  });
-  for (size_t i = 0; i < checks.size(); ++i)
-    if (rows[i] >= 0) source.fail_at(checks[i].column, rows[i], "expected " + checks[i].expected);
+std::vector<Check> IngestTables::id_checks() const {
+  const char* expected = "an ID: a text or a whole number";
+  return {{"coalesce(__user, '') = ''", options_.columns.user, expected},
+          {"coalesce(__document, '') = ''", options_.columns.document, expected}};
 }
 
-IngestTables::Check IngestTables::number_check(const IngestSource& source,
-                                               const std::string& column) {
-  std::string text = source.text_sql(column), number = source.number_sql(column);
-  return {"coalesce(" + text + ", '') <> '' AND (" + number + " IS NULL OR NOT isfinite(" + number +
-              "))",
-          column, "a finite number"};
-}
-
-std::vector<IngestTables::Check> IngestTables::id_checks() const {
-  const ColumnsOptions& columns = options_.columns;
-  return {{"coalesce(__user, '') = ''", columns.user, "an ID"},
-          {"coalesce(__document, '') = ''", columns.document, "an ID"},
-          {"__time IS NULL", columns.time, "a timestamp, milliseconds or seconds"}};
+void IngestTables::summarize(const std::string& part, const IngestSource& source,
+                             const std::string& table, std::vector<ReportedColumn> columns,
+                             const ColumnUses& uses) const {
+  for (const auto& [name, use] : uses)
+    columns.push_back({source.column(name), sql_name(name), use});
+  const IngestSource::Counts counts = source.counts();
+  nlohmann::json& summary = context_.summary[part];
+  summary["rows"] = counts.rows;
+  if (counts.files > 0) summary["files"] = counts.files;
+  if (counts.blank_lines > 0)
+    summary["blank_lines"] = {{"lines", counts.blank_lines},
+                              {"first", counts.files_with_blank_lines}};
+  context_.summary["columns"][part] = report_columns(database_, source, table, columns);
 }
 
 void IngestTables::read_documents() {
   const std::string& id = options_.columns.document;
   documents_.materialize("documents",
-                         ", " + documents_.text_sql(id) + " AS __id" + list_of(document_columns_));
-  std::vector<Check> checks = {{"coalesce(__id, '') = ''", id, "an ID"}};
-  for (const auto& feature : options_.feature)
-    if (feature.of == "document" && feature.kind == "number")
-      checks.push_back(number_check(documents_, feature.column));
-  run_checks("documents", documents_, checks);
+                         ", " + documents_.id_sql(id) + " AS __id" + list_of(document_columns_));
+  std::vector<Check> checks = {{"coalesce(__id, '') = ''", id, "an ID: a text or a whole number"}};
+  add_checks(documents_, document_columns_, checks);
+  documents_.run_checks(checks);
   check_duplicates();
-  context_.summary["documents"]["rows"] = database_.query_int64("SELECT count(*) FROM documents");
+  summarize("documents", documents_, "documents", {{{id, "VARCHAR"}, "__id"}}, document_columns_);
 }
 
 void IngestTables::check_duplicates() const {
@@ -110,22 +150,8 @@ void IngestTables::check_duplicates() const {
         fmt::format("row {} holds it too; expected one row for each document", first));
 }
 
-void IngestTables::read_events() {
+std::vector<Check> IngestTables::event_checks() const {
   const ColumnsOptions& columns = options_.columns;
-  auto optional_text = [&](const std::string& column) {
-    return column.empty() ? std::string("CAST(NULL AS VARCHAR)") : events_.text_sql(column);
-  };
-  std::string labels;
-  for (size_t k = 0; k < columns.labels.size(); ++k)
-    labels += fmt::format(", {} AS __label_{}", events_.label_sql(columns.labels[k]), k);
-  events_.materialize(
-      "raw_events",
-      ", " + events_.text_sql(columns.user) + " AS __user, " + events_.text_sql(columns.document) +
-          " AS __document, " + events_.time_sql(columns.time) + " AS __time, " +
-          (columns.weight.empty() ? "CAST(1 AS DOUBLE)" : events_.number_sql(columns.weight)) +
-          " AS __weight, " + optional_text(columns.query) + " AS __query, " +
-          optional_text(columns.request) + " AS __request, " + optional_text(columns.split) +
-          " AS __split" + labels + list_of(event_columns_));
   std::vector<Check> checks = id_checks();
   for (size_t k = 0; k < columns.labels.size(); ++k)
     checks.push_back({fmt::format("__label_{} IS NULL", k), columns.labels[k], "0 or 1"});
@@ -136,41 +162,80 @@ void IngestTables::read_events() {
     checks.push_back({"coalesce(__split, '') = ''", columns.split, "the name of a split"});
   if (!columns.request.empty())
     checks.push_back({"coalesce(__request, '') = ''", columns.request, "an ID"});
-  for (const auto& feature : options_.feature)
-    if (feature.of != "document" && feature.kind == "number")
-      checks.push_back(number_check(events_, feature.column));
-  run_checks("raw_events", events_, checks);
-  context_.summary["events"]["rows"] = database_.query_int64("SELECT count(*) FROM raw_events");
+  add_checks(events_, event_columns_, checks);
+  return checks;
+}
+
+void IngestTables::read_events() {
+  const ColumnsOptions& columns = options_.columns;
+  const TimeColumn time(events_, columns.time, {options_.time_format, context_.options.now_ms});
+  std::string list = ", " + events_.id_sql(columns.user) + " AS __user, " +
+                     events_.id_sql(columns.document) + " AS __document" + time.sql();
+  std::vector<ReportedColumn> reported = {{{columns.user, "VARCHAR"}, "__user"},
+                                          {{columns.document, "VARCHAR"}, "__document"}};
+  const auto take = [&](const std::string& column, const std::string& type, const std::string& sql,
+                        const std::string& name, bool as_text = false) {
+    list += ", " + (column.empty() ? "CAST(" + sql + " AS " + type + ")" : sql) + " AS " + name;
+    if (!column.empty()) reported.push_back({{column, type}, name, {.as_text = as_text}});
+  };
+  const auto or_null = [&](const std::string& column, const auto& sql) {
+    return column.empty() ? std::string("NULL") : sql(column);
+  };
+  const auto text = [&](const std::string& column) { return events_.text_sql(column); };
+  const auto id = [&](const std::string& column) { return events_.id_sql(column); };
+  take(columns.weight, "DOUBLE", columns.weight.empty() ? "1" : events_.number_sql(columns.weight),
+       "__weight");
+  take(columns.query, "VARCHAR", or_null(columns.query, text), "__query", true);
+  take(columns.request, "VARCHAR", or_null(columns.request, id), "__request");
+  take(columns.split, "VARCHAR", or_null(columns.split, text), "__split");
+  for (size_t k = 0; k < columns.labels.size(); ++k)
+    take(columns.labels[k], "UTINYINT", events_.label_sql(columns.labels[k]),
+         fmt::format("__label_{}", k));
+  events_.materialize("raw_events", list + list_of(event_columns_));
+  events_.run_checks(event_checks());
+  context_.summary["times"]["events"] = time.settle(database_, "raw_events");
+  summarize("events", events_, "raw_events", std::move(reported), event_columns_);
 }
 
 void IngestTables::read_actions() {
   if (!has_actions()) return;
   const ColumnsOptions& columns = options_.columns;
-  const IngestSource& source = actions_.front();
-  source.materialize("raw_actions", ", " + source.text_sql(columns.user) + " AS __user, " +
-                                        source.text_sql(columns.document) + " AS __document, " +
-                                        source.time_sql(columns.time) + " AS __time, " +
-                                        source.text_sql(columns.action) + " AS __action, *");
+  IngestSource& source = actions_.front();
+  const TimeColumn time(source, columns.time, {options_.time_format, context_.options.now_ms});
+  source.materialize("raw_actions", ", " + source.id_sql(columns.user) + " AS __user, " +
+                                        source.id_sql(columns.document) + " AS __document, " +
+                                        source.text_sql(columns.action) + " AS __action" +
+                                        time.sql() + list_of(action_columns_));
   std::vector<Check> checks = id_checks();
   checks.push_back({"coalesce(__action, '') = ''", columns.action, "the name of an action"});
-  run_checks("raw_actions", source, checks);
-  context_.summary["actions"]["rows"] = database_.query_int64("SELECT count(*) FROM raw_actions");
+  add_checks(source, action_columns_, checks);
+  source.run_checks(checks);
+  context_.summary["times"]["actions"] = time.settle(database_, "raw_actions");
+  summarize("actions", source, "raw_actions",
+            {{{columns.user, "VARCHAR"}, "__user"},
+             {{columns.document, "VARCHAR"}, "__document"},
+             {{columns.action, "VARCHAR"}, "__action"}},
+            action_columns_);
 }
 
 void IngestTables::count_unknown(const std::string& table, const IngestSource& source) {
-  int64_t first = -1, rows = 0;
-  database_.query("SELECT min(__row), count(*) FROM " + table +
-                      " e ANTI JOIN documents d ON d.__id = e.__document",
-                  [&](std::span<const ColumnView> view, size_t) {
-                    first = view[0].is_null(0) ? -1 : view[0].int64(0);
-                    rows = view[1].int64(0);
-                  });
+  constexpr int kShown = 3;
+  const std::string from = " FROM " + table + " e ANTI JOIN documents d ON d.__id = e.__document";
+  const int64_t rows = database_.query_int64("SELECT count(*)" + from);
+  std::vector<int64_t> first;
+  if (rows > 0)
+    database_.query(fmt::format("SELECT __row{} ORDER BY __row LIMIT {}", from, kShown),
+                    [&](std::span<const ColumnView> view, size_t count) {
+                      for (size_t i = 0; i < count; ++i) first.push_back(view[0].int64(i));
+                    });
   if (rows > 0 && options_.unknown_documents == "error")
-    source.fail_at(options_.columns.document, first,
+    source.fail_at(options_.columns.document, first[0],
                    fmt::format("{} lacks this document ({} such rows); "
                                "data.unknown_documents = \"keep\" keeps them without content",
                                documents_.name(), rows));
-  context_.summary[table == "raw_events" ? "events" : "actions"]["of_unknown_documents"] = rows;
+  nlohmann::json& summary = context_.summary[table == "raw_events" ? "events" : "actions"];
+  summary["of_unknown_documents"] = rows;
+  if (rows > 0) summary["first_of_unknown_documents"] = source.places(first);
 }
 
 void IngestTables::number_rows() {

@@ -1,12 +1,12 @@
 // The inputs, checked, typed and numbered, as tables of one DuckDB database.
 #pragma once
 
-#include <filesystem>
 #include <functional>
-#include <set>
+#include <map>
 #include <string>
 #include <vector>
 
+#include "lemur/data/column_report.h"
 #include "lemur/data/ingest_context.h"
 #include "lemur/data/ingest_source.h"
 
@@ -15,10 +15,12 @@ namespace lemur {
 /// Creates these tables; every step throws for bad input as ingest() says:
 ///   documents         __row, __id, the columns that the configuration names; as in the input
 ///   raw_events        __row, __user, __document, __query, __request, __split (texts), __time (ms),
-///                     __label_<k>, __weight, the other columns that the configuration names
+///                     __label_<k>, __weight, the other columns that the configuration and the
+///                     histories' conditions name
 ///   events            raw_events with __request_time, that of the request's first event, and
 ///                     __split also where time cuts the splits
-///   raw_actions       __row, __user, __document, __action (texts), __time, all of the input's
+///   raw_actions       __row, __user, __document, __action (texts), __time, the columns that the
+///                     histories' conditions name
 ///   document_numbers  id, number: as in documents, unknown documents of events behind them
 ///   users, raw_queries  id, number: distinct, in the order of their first row
 class IngestTables {
@@ -51,15 +53,13 @@ class IngestTables {
   const IngestSource& actions() const { return actions_.front(); }
 
  private:
-  /// What must not hold of any row.
-  struct Check {
-    std::string fault;  ///< SQL condition
-    std::string column, expected;
-  };
-  void run_checks(const std::string& table, const IngestSource& source,
-                  const std::vector<Check>& checks) const;
-  static Check number_check(const IngestSource& source, const std::string& column);
-  std::vector<Check> id_checks() const;
+  using ColumnUses = std::map<std::string, ColumnUse>;
+  void read_actions_source();
+  std::vector<IngestSource::Check> id_checks() const;
+  std::vector<IngestSource::Check> event_checks() const;
+  /// Notes what `table` holds: "rows", "files", "blank_lines" of summary[part], and its "columns".
+  void summarize(const std::string& part, const IngestSource& source, const std::string& table,
+                 std::vector<ReportedColumn> columns, const ColumnUses& uses) const;
   void check_duplicates() const;
   void count_unknown(const std::string& table, const IngestSource& source);
   std::string split_by_time() const;
@@ -70,8 +70,8 @@ class IngestTables {
   Database& database_;
   const DataOptions& options_;
   IngestSource documents_, events_;
-  std::vector<IngestSource> actions_;  // none or one
-  std::set<std::string> document_columns_, event_columns_;
+  std::vector<IngestSource> actions_;                             // none or one
+  ColumnUses document_columns_, event_columns_, action_columns_;  // held as they are read
   std::vector<bool> is_in_training_;  // per document, the unknown ones too
 };
 

@@ -1,6 +1,8 @@
 // Checks of the input's rows and columns, through ingest().
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "lemur/data/ingest_testing.h"
 
 namespace lemur {
@@ -9,7 +11,8 @@ namespace {
 TEST_F(IngestTest, NamesFileColumnRowAndValueOfABadLabel) {
   events += "train,5,u1,d1,2\n";
   write_inputs();
-  EXPECT_EQ(data_error(), "[ingest] events.csv: column 'label' holds 2 at row 6; expected 0 or 1");
+  EXPECT_EQ(data_error(),
+            "[ingest] events.csv: column 'label' holds 2 at row 6 (line 8); expected 0 or 1");
   events += "train,5,u1,d1,\n";
   for (const char* value : {"yes", "0.5", "-1", "nan"}) {
     write_table("e.parquet", std::string("SELECT 'train' AS split, 5 AS time, 'u' AS \"user\", "
@@ -27,19 +30,22 @@ TEST_F(IngestTest, NamesTheVeryFileOfAGlob) {
   write("e2.csv", events + "train,5,u1,d1,\n");
   how.data.events = "e?.csv";
   std::string message = data_error();
-  EXPECT_TRUE(holds(message, "e2.csv: column 'label' holds NULL at row 6; expected 0 or 1"));
+  EXPECT_TRUE(
+      holds(message, "e2.csv: column 'label' holds NULL at row 6 (line 8); expected 0 or 1"));
 }
 
 TEST_F(IngestTest, RefusesMissingIds) {
   for (const char* row : {"train,5,,d1,1\n", "train,5,u1,,1\n"}) {
     write("documents.csv", documents);
     write("events.csv", events + row);
-    EXPECT_TRUE(holds(data_error(), "holds NULL at row 6; expected an ID"));
+    EXPECT_TRUE(holds(data_error(), "holds NULL at row 6 (line 8); expected an ID"));
   }
   write("documents.csv", documents + ",nameless,,\n");
   write("events.csv", events);
   EXPECT_EQ(data_error(),
-            "[ingest] documents.csv: column 'document' holds NULL at row 3; expected an ID");
+            "[ingest] documents.csv: column 'document' holds NULL at row 3 (line 5); expected an "
+            "ID: a text or a whole "
+            "number");
 }
 
 TEST_F(IngestTest, RefusesMissingSplitsAndRequests) {
@@ -54,9 +60,10 @@ TEST_F(IngestTest, RefusesMissingSplitsAndRequests) {
 TEST_F(IngestTest, RefusesADocumentThatComesTwice) {
   documents += "d2,again,,\n";
   write_inputs();
-  EXPECT_EQ(data_error(),
-            "[ingest] documents.csv: column 'document' holds d2 at row 3; row 1 holds it too; "
-            "expected one row for each document");
+  EXPECT_EQ(
+      data_error(),
+      "[ingest] documents.csv: column 'document' holds d2 at row 3 (line 5); row 1 holds it too; "
+      "expected one row for each document");
 }
 
 TEST_F(IngestTest, RefusesEventsOfUnknownDocuments) {
@@ -64,30 +71,38 @@ TEST_F(IngestTest, RefusesEventsOfUnknownDocuments) {
   write_inputs();
   std::string message = data_error();
   EXPECT_TRUE(holds(message,
-                    "events.csv: column 'document' holds d7 at row 6; documents.csv lacks "
+                    "events.csv: column 'document' holds d7 at row 6 (line 8); documents.csv lacks "
                     "this document (2 such rows)"));
 }
 
 TEST_F(IngestTest, RefusesNumbersThatAreNotFinite) {
   how.data.feature = {{.column = "x", .of = "context", .kind = "number"}};
-  for (const char* value : {"nan", "inf", "-Infinity", "12a"}) {
-    events = std::string("split,time,user,document,label,x\ntrain,1,u,d1,1,3\ntrain,1,u,d1,1,") +
-             value + "\n";
+  for (const char* value : {"inf", "-Infinity", "12a", "1e999", "1_000", "0x1F", "1,5", "  "}) {
+    events = std::string("split,time,user,document,label,x\ntrain,1,u,d1,1,3\ntrain,1,u,d1,1,\"") +
+             value + "\"\n";
     write_inputs();
     EXPECT_EQ(data_error(), std::string("[ingest] events.csv: column 'x' holds ") + value +
-                                " at row 1; expected a finite number");
+                                " at row 1 (line 3); expected a finite number");
   }
   how.data.feature = {{.column = "price", .of = "document", .kind = "number"}};
-  documents += "d4,,,NaN\n";
+  documents += "d4,,,Infinity\n";
   write_inputs();
-  EXPECT_TRUE(holds(data_error(), "documents.csv: column 'price' holds NaN at row 3"));
+  EXPECT_TRUE(holds(data_error(), "documents.csv: column 'price' holds Infinity at row 3"));
 }
 
-TEST_F(IngestTest, RefusesNumbersTooLargeToStandardise) {
-  how.data.feature = {{.column = "price", .of = "document", .kind = "number"}};
+TEST_F(IngestTest, HoldsOrRefusesNumbersBeyondFloat32) {
+  how.data.feature = {{.column = "price", .of = "document", .kind = "number", .transform = "none"}};
   documents += "d4,,,1e300\nd5,,,-1e300\n";
+  events += "train,999,u1,d4,1\ntrain,999,u1,d5,1\n";
   write_inputs();
+  EXPECT_TRUE(holds(data_error(),
+                    "feature 'price' holds numbers too large to standardise; "
+                    "transform = \"signed_log\" or \"clip\" holds them"));
+  how.data.feature[0].transform = "clip";  // of four documents nothing is cut off
   EXPECT_TRUE(holds(data_error(), "feature 'price' holds numbers too large to standardise"));
+  how.data.feature[0].transform = "signed_log";
+  SampleStore store = run();
+  for (float value : store.numbers(0)) EXPECT_LT(std::abs(value), 2);
 }
 
 TEST_F(IngestTest, RefusesBadWeights) {
@@ -95,8 +110,9 @@ TEST_F(IngestTest, RefusesBadWeights) {
   for (const char* value : {"-0.5", "nan", "inf", "x"}) {
     events = std::string("split,time,user,document,label,weight\ntrain,1,u,d1,1,") + value + "\n";
     write_inputs();
-    EXPECT_TRUE(holds(data_error(), std::string("column 'weight' holds ") + value +
-                                        " at row 0; expected a finite number of at least 0"));
+    EXPECT_TRUE(
+        holds(data_error(), std::string("column 'weight' holds ") + value +
+                                " at row 0 (line 2); expected a finite number of at least 0"));
   }
 }
 

@@ -26,6 +26,7 @@ class IngestTest : public ::testing::Test {
     how.data.documents = "documents.csv";
     how.data.events = "events.csv";
     how.data.columns.split = "split";
+    how.data.time_format = "ms";  // tests may use times of 1970
     how.data.text = {{"title", 4}};
     how.tokenizer.min_count = 1;
   }
@@ -59,6 +60,7 @@ class IngestTest : public ::testing::Test {
   template <typename E>
   std::string failure() {
     std::string message = "no error";
+    std::filesystem::remove_all(how.store);
     try {
       ingest(how);
     } catch (const E& error) {
