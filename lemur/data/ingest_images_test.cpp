@@ -99,6 +99,32 @@ TEST_F(ImageIngest, StoresImagesThatAreBytes) {
   EXPECT_EQ(images()["problems"][0]["image"], "(8 bytes)");
 }
 
+TEST_F(ImageIngest, StoresTheImagesOfObjectsOfBytesAndPath) {
+  write("a.jpg", text_of(jpeg));
+  write("b.png", text_of(png));
+  how.data.documents = "documents.parquet";
+  write_table(
+      "documents.parquet",
+      fmt::format("SELECT 'd0' AS document, 'x' AS title, {{'bytes': content, 'path': "
+                  "'gone.jpg'}} AS poster FROM read_blob('{}/a.jpg') UNION ALL SELECT 'd1', "
+                  "'x', {{'bytes': NULL, 'path': 'b.png'}} UNION ALL SELECT 'd2', 'x', NULL "
+                  "UNION ALL SELECT 'd3', 'x', {{'bytes': NULL, 'path': 'gone.png'}}",
+                  folder.path().string()));
+  write("events.csv", events);
+  SampleStore store = run();
+  EXPECT_EQ(image(store, 0), square_of(jpeg));
+  EXPECT_EQ(image(store, 1), square_of(png));
+  EXPECT_EQ(images()["images"], 2);
+  EXPECT_EQ(images()["none"], 1);
+  EXPECT_EQ(images()["missing"], 1);
+  EXPECT_EQ(store.schema().images[0].name, "poster");
+  how.data.image = {{"title", kSide}, {"title.bytes", kSide}};
+  EXPECT_TRUE(holds(invalid_argument(), "has no column 'title.bytes'"));
+  write_table("documents.parquet", "SELECT 'd0' AS document, 'x' AS title, {'width': 3} AS poster");
+  how.data.image = {{"poster", kSide}};
+  EXPECT_TRUE(holds(data_error(), "column 'poster' holds objects; its members: poster.width"));
+}
+
 TEST_F(ImageIngest, ResolvesPathsAgainstTheFolderOfTheDocuments) {
   write("a.jpg", text_of(png));
   for (const char* name : {"data/a.jpg", "data/new/a.jpg"}) {
