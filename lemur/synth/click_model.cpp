@@ -8,7 +8,7 @@ namespace lemur {
 
 double ClickParts::sum() const { return std::accumulate(values.begin(), values.end(), 0.0); }
 
-ClickParts click_parts(const ClickEffects& effects, const Catalogue& catalogue,
+ClickParts click_parts(const ClickEffects& effects, const WorldDocuments& catalogue,
                        const Search& search, const User& user, uint32_t document, int64_t position,
                        double interactions) {
   const Document& shown = catalogue.documents()[document];

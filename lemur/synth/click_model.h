@@ -21,7 +21,7 @@ struct ClickParts {
 
 /// Returns the parts of one impression at a position from 0; `interactions` is the sum over its
 /// pairs of fields, 0 in a world without them.
-ClickParts click_parts(const ClickEffects& effects, const Catalogue& catalogue,
+ClickParts click_parts(const ClickEffects& effects, const WorldDocuments& catalogue,
                        const Search& search, const User& user, uint32_t document, int64_t position,
                        double interactions);
 

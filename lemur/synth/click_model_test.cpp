@@ -40,7 +40,7 @@ TEST(ClickParts, FollowTheTopicsOfQueryUserAndDocument) {
   WorldOptions options;
   options.documents = 50;
   Lexicon lexicon({.topics = options.topics}, 1);
-  Catalogue catalogue(options, lexicon);
+  WorldDocuments catalogue(options, lexicon);
   ClickEffects effects{.intercept = -1,
                        .match = 2,
                        .long_interest = 3,

@@ -12,7 +12,7 @@ constexpr int kRounds = 3;              // draws of which the most popular is ta
 
 }  // namespace
 
-Exposure::Exposure(const WorldOptions& options, const Catalogue& catalogue)
+Exposure::Exposure(const WorldOptions& options, const WorldDocuments& catalogue)
     : documents_(catalogue.documents()),
       random_(options.seed, hash_bytes("exposure")),
       clicks_(documents_.size()),

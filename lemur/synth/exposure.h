@@ -13,7 +13,7 @@ namespace lemur {
 class Exposure {
  public:
   /// Keeps a reference to `catalogue`.
-  Exposure(const WorldOptions& options, const Catalogue& catalogue);
+  Exposure(const WorldOptions& options, const WorldDocuments& catalogue);
 
   /// Returns the documents shown, best position first: distinct, none born after the search, 6 to
   /// 12 of them or fewer where fewer exist. Requires: searches come in the order of time.

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "lemur/synth/catalogue.h"
+#include "lemur/synth/world_documents.h"
 
 namespace lemur {
 

@@ -11,7 +11,7 @@ double sigmoid(double logit) { return 1 / (1 + std::exp(-logit)); }
 
 }  // namespace
 
-UnseenCover::UnseenCover(const WorldOptions& options, const Catalogue& catalogue,
+UnseenCover::UnseenCover(const WorldOptions& options, const WorldDocuments& catalogue,
                          const Exposure& exposure)
     : options_(options),
       documents_(catalogue.documents()),

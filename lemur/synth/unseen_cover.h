@@ -27,7 +27,8 @@ struct ImpressionView {
 class UnseenCover {
  public:
   /// Keeps references to all. Requires: documents have visual topics.
-  UnseenCover(const WorldOptions& options, const Catalogue& catalogue, const Exposure& exposure);
+  UnseenCover(const WorldOptions& options, const WorldDocuments& catalogue,
+              const Exposure& exposure);
 
   /// Returns the expected p* of an impression whose p* has this logit. Requires: called before the
   /// next request is shown.

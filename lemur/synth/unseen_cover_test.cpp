@@ -13,7 +13,7 @@ namespace {
 template <typename Visit>
 void watch(const WorldOptions& options, const Visit& visit) {
   Lexicon lexicon({.topics = options.topics}, options.seed);
-  Catalogue catalogue(options, lexicon);
+  WorldDocuments catalogue(options, lexicon);
   Traffic traffic(options, lexicon);
   Exposure exposure(options, catalogue);
   UnseenCover unseen(options, catalogue, exposure);

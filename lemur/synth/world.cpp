@@ -5,7 +5,6 @@
 #include <optional>
 
 #include "lemur/base/error.h"
-#include "lemur/synth/catalogue.h"
 #include "lemur/synth/click_model.h"
 #include "lemur/synth/covers.h"
 #include "lemur/synth/exposure.h"
@@ -13,6 +12,7 @@
 #include "lemur/synth/traffic.h"
 #include "lemur/synth/unseen_cover.h"
 #include "lemur/synth/words.h"
+#include "lemur/synth/world_documents.h"
 
 namespace lemur {
 namespace {
@@ -24,10 +24,10 @@ void require_range(const char* name, double value, double low, double high) {
     fail<InvalidArgument>("synth", "{} = {}; expected {} to {}", name, value, low, high);
 }
 
-void hand_over(const Catalogue& catalogue, const Interactions* interactions, uint32_t d,
+void hand_over(const WorldDocuments& catalogue, const Interactions* interactions, uint32_t d,
                const WorldSink& sink) {
   const Document& document = catalogue.documents()[d];
-  Catalogue::Texts texts = catalogue.texts(d);
+  WorldDocuments::Texts texts = catalogue.texts(d);
   sink.document({d, texts.title, texts.ocr, texts.asr, texts.cover_ocr, document.author,
                  fmt::format("category{}", catalogue.category(d)), document.created_ms,
                  catalogue.has_cover(d) ? cover_path(d) : "", document.visual_topic,
@@ -37,7 +37,7 @@ void hand_over(const Catalogue& catalogue, const Interactions* interactions, uin
 /// Draws the clicks of what is shown and keeps the statistics.
 class Simulation {
  public:
-  Simulation(const WorldOptions& options, const WorldSink& sink, const Catalogue& catalogue,
+  Simulation(const WorldOptions& options, const WorldSink& sink, const WorldDocuments& catalogue,
              const Interactions* interactions, const Lexicon& lexicon)
       : options_(options),
         sink_(sink),
@@ -123,7 +123,7 @@ class Simulation {
 
   const WorldOptions& options_;
   const WorldSink& sink_;
-  const Catalogue& catalogue_;
+  const WorldDocuments& catalogue_;
   const Interactions* interactions_;  // null without
   Traffic traffic_;
   Exposure exposure_;
@@ -164,7 +164,7 @@ WorldSummary simulate(const WorldOptions& options, const WorldSink& sink,
                    .words_per_topic = options.words_per_topic,
                    .background_words = options.background_words},
                   options.seed);
-  Catalogue catalogue(options, lexicon);
+  WorldDocuments catalogue(options, lexicon);
   std::unique_ptr<Interactions> interactions;
   if (options.interactions) interactions = std::make_unique<Interactions>(options);
   if (sink.document)

@@ -10,7 +10,7 @@
 #include <sstream>
 
 #include "lemur/base/error.h"
-#include "lemur/synth/catalogue.h"
+#include "lemur/synth/world_documents.h"
 
 namespace lemur {
 namespace {
@@ -235,7 +235,7 @@ TEST(World, IsHarderToPredictWithoutImagesAndYetHarderWithoutTexts) {
   WorldOptions options = small();
   options.documents = 5000;
   Lexicon lexicon({}, options.seed);
-  Catalogue catalogue(options, lexicon);
+  WorldDocuments catalogue(options, lexicon);
   std::vector<std::pair<double, int64_t>> without_topics;
   for (const Event& event : rows.events) {
     const Document& document = catalogue.documents()[static_cast<size_t>(event.document)];

@@ -1,4 +1,4 @@
-#include "lemur/synth/catalogue.h"
+#include "lemur/synth/world_documents.h"
 
 #include <gtest/gtest.h>
 
@@ -55,14 +55,14 @@ uint32_t guess_topic(const Lexicon& lexicon, int64_t topics, const std::string& 
   return static_cast<uint32_t>(std::max_element(votes.begin(), votes.end()) - votes.begin());
 }
 
-TEST(Catalogue, WritesTextsThatTellTheMainTopic) {
+TEST(WorldDocuments, WritesTextsThatTellTheMainTopic) {
   WorldOptions options;
   options.documents = 300, options.topics = 32;
   Lexicon lexicon({.topics = options.topics}, 1);
-  Catalogue catalogue(options, lexicon);
+  WorldDocuments catalogue(options, lexicon);
   int right = 0;
   for (uint32_t i = 0; i < 300; ++i) {
-    Catalogue::Texts texts = catalogue.texts(i);
+    WorldDocuments::Texts texts = catalogue.texts(i);
     EXPECT_EQ(texts.ocr, catalogue.texts(i).ocr);
     uint32_t guess =
         guess_topic(lexicon, options.topics,
@@ -73,18 +73,18 @@ TEST(Catalogue, WritesTextsThatTellTheMainTopic) {
   EXPECT_LT(right, 300);
 }
 
-TEST(Catalogue, KeepsTheMeanLengthsOfTheFields) {
+TEST(WorldDocuments, KeepsTheMeanLengthsOfTheFields) {
   WorldOptions options;
   options.documents = 3000, options.topics = 16;
   options.asr_words = 0;
   Lexicon lexicon({.topics = options.topics}, 1);
-  Catalogue catalogue(options, lexicon);
+  WorldDocuments catalogue(options, lexicon);
   double title = 0, ocr = 0;
   auto words = [](const std::string& text) {
     return text.empty() ? 0 : 1 + std::count(text.begin(), text.end(), ' ');
   };
   for (uint32_t i = 0; i < 3000; ++i) {
-    Catalogue::Texts texts = catalogue.texts(i);
+    WorldDocuments::Texts texts = catalogue.texts(i);
     title += static_cast<double>(words(texts.title)), ocr += static_cast<double>(words(texts.ocr));
     EXPECT_EQ(texts.asr, "");
   }
@@ -99,12 +99,12 @@ WorldOptions with_images() {
   return options;
 }
 
-TEST(Catalogue, AddsAVisualTopicAndLeavesAllElseAsItIs) {
+TEST(WorldDocuments, AddsAVisualTopicAndLeavesAllElseAsItIs) {
   WorldOptions options = with_images();
   Lexicon lexicon({.topics = options.topics}, 1);
-  Catalogue with(options, lexicon);
+  WorldDocuments with(options, lexicon);
   options.images = false;
-  Catalogue without(options, lexicon);
+  WorldDocuments without(options, lexicon);
   int covers = 0;
   for (uint32_t i = 0; i < 5000; ++i) {
     const Document &one = with.documents()[i], &other = without.documents()[i];
@@ -123,9 +123,9 @@ TEST(Catalogue, AddsAVisualTopicAndLeavesAllElseAsItIs) {
   EXPECT_NEAR(covers, 0.97 * 5000, 50);
 }
 
-TEST(Catalogue, DrawsVisualTopicsByPopularityWhateverTheAuthor) {
+TEST(WorldDocuments, DrawsVisualTopicsByPopularityWhateverTheAuthor) {
   Lexicon lexicon({}, 1);
-  Catalogue catalogue(with_images(), lexicon);
+  WorldDocuments catalogue(with_images(), lexicon);
   std::vector<double> weights = topic_weights(64), counts(64);
   double total = std::accumulate(weights.begin(), weights.end(), 0.0), same = 0, pairs = 0;
   std::vector<const Document*> last(5000);
@@ -156,13 +156,13 @@ double mutual_information(const std::vector<std::pair<uint32_t, uint32_t>>& pair
   return bits;
 }
 
-TEST(Catalogue, WritesTextsThatTellNothingOfTheVisualTopic) {
+TEST(WorldDocuments, WritesTextsThatTellNothingOfTheVisualTopic) {
   WorldOptions options = with_images();
   Lexicon lexicon({}, 1);
-  Catalogue catalogue(options, lexicon);
+  WorldDocuments catalogue(options, lexicon);
   std::vector<std::pair<uint32_t, uint32_t>> main, visual, shifted;
   for (uint32_t i = 0; i < 5000; ++i) {
-    Catalogue::Texts texts = catalogue.texts(i);
+    WorldDocuments::Texts texts = catalogue.texts(i);
     uint32_t guess =
         guess_topic(lexicon, options.topics,
                     texts.title + ' ' + texts.ocr + ' ' + texts.asr + ' ' + texts.cover_ocr);

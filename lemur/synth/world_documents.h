@@ -61,10 +61,10 @@ WeightedIndex topic_popularity(int64_t topics);
 
 /// All documents, in the order of their birth, and their authors. Texts are made when asked for,
 /// never kept. Immutable.
-class Catalogue {
+class WorldDocuments {
  public:
   /// Keeps a reference to `lexicon`.
-  Catalogue(const WorldOptions& options, const Lexicon& lexicon);
+  WorldDocuments(const WorldOptions& options, const Lexicon& lexicon);
 
   const std::vector<Document>& documents() const { return documents_; }
   /// Returns the author's own part in a click, standard normal.

@@ -1,4 +1,4 @@
-#include "lemur/synth/catalogue.h"
+#include "lemur/synth/world_documents.h"
 
 #include <algorithm>
 #include <cmath>
@@ -73,7 +73,7 @@ std::vector<double> topic_weights(int64_t topics) { return zipf_weights(topics, 
 
 WeightedIndex topic_popularity(int64_t topics) { return WeightedIndex(topic_weights(topics)); }
 
-Catalogue::Catalogue(const WorldOptions& options, const Lexicon& lexicon)
+WorldDocuments::WorldDocuments(const WorldOptions& options, const Lexicon& lexicon)
     : options_(options), lexicon_(lexicon) {
   WeightedIndex popularity = topic_popularity(options.topics);
   make_authors(popularity);
@@ -81,7 +81,7 @@ Catalogue::Catalogue(const WorldOptions& options, const Lexicon& lexicon)
   if (options.images) add_visual_topics(popularity);
 }
 
-void Catalogue::make_authors(const WeightedIndex& popularity) {
+void WorldDocuments::make_authors(const WeightedIndex& popularity) {
   Random random(options_.seed, hash_bytes("authors"));
   authors_.resize(
       static_cast<size_t>(std::max<int64_t>(1, options_.documents / kDocumentsPerAuthor)));
@@ -93,7 +93,7 @@ void Catalogue::make_authors(const WeightedIndex& popularity) {
   }
 }
 
-void Catalogue::make_documents(const WeightedIndex& popularity) {
+void WorldDocuments::make_documents(const WeightedIndex& popularity) {
   Random random(options_.seed, hash_bytes("documents"));
   WeightedIndex productivity(zipf_weights(static_cast<int64_t>(authors_.size()), 0.4, 10));
   documents_.reserve(static_cast<size_t>(options_.documents));
@@ -106,7 +106,7 @@ void Catalogue::make_documents(const WeightedIndex& popularity) {
   }
 }
 
-void Catalogue::add_visual_topics(const WeightedIndex& popularity) {
+void WorldDocuments::add_visual_topics(const WeightedIndex& popularity) {
   Random random(options_.seed, hash_bytes("visual topics"));
   double weight = std::sqrt(options_.visual_share / (1 - options_.visual_share));
   for (Document& document : documents_) {
@@ -117,7 +117,7 @@ void Catalogue::add_visual_topics(const WeightedIndex& popularity) {
   }
 }
 
-int64_t Catalogue::birth(int64_t document, Random& random) const {
+int64_t WorldDocuments::birth(int64_t document, Random& random) const {
   auto old = std::clamp<int64_t>(
       std::llround(options_.initial_documents * static_cast<double>(options_.documents)), 1,
       options_.documents);
@@ -130,8 +130,8 @@ int64_t Catalogue::birth(int64_t document, Random& random) const {
   return kLogStart + static_cast<int64_t>(std::floor(days * kDayMs));
 }
 
-TopicMix Catalogue::draw_topics(const Author& author, const WeightedIndex& popularity,
-                                Random& random) const {
+TopicMix WorldDocuments::draw_topics(const Author& author, const WeightedIndex& popularity,
+                                     Random& random) const {
   auto draw = [&](double focused) {
     return random.chance(focused) ? author.focus.draw(random) : popularity.draw(random);
   };
@@ -144,17 +144,17 @@ TopicMix Catalogue::draw_topics(const Author& author, const WeightedIndex& popul
   return mix;
 }
 
-uint32_t Catalogue::category(uint32_t document) const {
+uint32_t WorldDocuments::category(uint32_t document) const {
   return documents_[document].topics.topic(0) % static_cast<uint32_t>(options_.categories);
 }
 
-bool Catalogue::has_cover(uint32_t document) const {
+bool WorldDocuments::has_cover(uint32_t document) const {
   return options_.images &&
          hash_uniform(options_.seed, hash_bytes("coverless"), document) >= kCoverless;
 }
 
-std::string Catalogue::text(const TopicMix& topics, double mean_words, double topical_share,
-                            Random& random) const {
+std::string WorldDocuments::text(const TopicMix& topics, double mean_words, double topical_share,
+                                 Random& random) const {
   std::string text;
   for (int64_t left = random.poisson(mean_words); left > 0; --left) {
     uint32_t word = random.chance(topical_share)
@@ -166,7 +166,7 @@ std::string Catalogue::text(const TopicMix& topics, double mean_words, double to
   return text;
 }
 
-Catalogue::Texts Catalogue::texts(uint32_t document) const {
+WorldDocuments::Texts WorldDocuments::texts(uint32_t document) const {
   Random random(hash_combine(options_.seed, hash_bytes("texts")), document);
   const Document& of = documents_[document];
   TopicMix topics = of.visual_topic ? of.topics.without(*of.visual_topic) : of.topics;
