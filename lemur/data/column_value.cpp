@@ -56,7 +56,7 @@ std::string whole_real_sql(const std::string& value, const std::string& otherwis
 }
 
 std::string decimal_text_sql(std::string_view sql_type, const std::string& value) {
-  const std::string text = cast_sql(value, "VARCHAR");
+  std::string text = cast_sql(value, "VARCHAR");
   return decimal_digits(sql_type).scale == 0 ? text : "rtrim(rtrim(" + text + ", '0'), '.')";
 }
 
@@ -73,7 +73,7 @@ std::string number_of_text_sql(const std::string& text, bool decimal_comma) {
 
 /// A value that is no list as text; as_name: NULL for what names nothing.
 std::string scalar_sql(const SourceColumn& column, const std::string& value, bool as_name) {
-  const std::string text = cast_sql(value, "VARCHAR");
+  std::string text = cast_sql(value, "VARCHAR");
   switch (value_kind(column.sql_type)) {
     case ValueKind::kReal:
       return whole_real_sql(value, as_name ? "" : "WHEN isfinite(" + value + ") THEN " + text);

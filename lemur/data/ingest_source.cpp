@@ -175,7 +175,7 @@ IngestSource::Place IngestSource::place(int64_t row) const {
                     file = view[0].text(0);
                     (text_table_ ? place.line : place.row) = view[1].int64(0);
                   });
-  if (files_.size() > 1) place.file = shown_name(file);
+  place.file = shown_name(file);
   if (text_table_ && files_.size() > 1)
     place.row -= database_.query_int64("SELECT min(__row) FROM " + table_ +
                                        " WHERE __file = " + sql_literal(file));

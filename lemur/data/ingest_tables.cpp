@@ -43,13 +43,13 @@ void add_checks(const IngestSource& source, const std::map<std::string, ColumnUs
     const bool is_blob = value_kind(source.column(column).sql_type) == ValueKind::kBlob;
     if (is_blob && (use.as_text || use.as_category))
       checks.push_back(
-          {sql_name(column) + " IS NOT NULL AND " + source.text_sql(column) + " IS NULL", column,
-           "text in UTF-8"});
+          {fmt::format("{} IS NOT NULL AND {} IS NULL", sql_name(column), source.text_sql(column)),
+           column, "text in UTF-8"});
     if (!use.as_number) continue;
-    const std::string text = "coalesce(CAST(" + sql_name(column) + " AS VARCHAR), '')",
-                      number = source.number_sql(column);
-    checks.push_back({text + " <> '' AND (" + number + " IS NULL OR isinf(" + number + "))", column,
-                      "a finite number"});
+    checks.push_back(
+        {fmt::format("coalesce(CAST({0} AS VARCHAR), '') <> '' AND ({1} IS NULL OR isinf({1}))",
+                     sql_name(column), source.number_sql(column)),
+         column, "a finite number"});
   }
 }
 

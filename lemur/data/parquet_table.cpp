@@ -34,9 +34,9 @@ void add_plain_columns(Database& database, const std::string& from, const std::s
                        const std::string& path, const std::string& object,
                        std::vector<ColumnExpression>& out) {
   for (const ColumnInfo& info : database.describe("SELECT " + select + " FROM " + from)) {
-    const std::string sql = object.empty()
-                                ? sql_name(info.name)
-                                : "struct_extract(" + object + ", " + sql_literal(info.name) + ")";
+    const std::string sql =
+        object.empty() ? sql_name(info.name)
+                       : fmt::format("struct_extract({}, {})", object, sql_literal(info.name));
     const size_t place = out.size();
     out.push_back({{.name = path + info.name, .sql_type = info.sql_type}, sql});
     if (!info.sql_type.starts_with("STRUCT(") || info.sql_type.ends_with(']')) continue;
