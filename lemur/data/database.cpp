@@ -15,6 +15,9 @@ constexpr const char* kWhere = "duckdb";
 /// to the advice, for only the second and third say what the line holds and lacks.
 [[noreturn]] void fail_with(const char* message) {
   std::string text = message == nullptr ? "unknown error" : message;
+  // What our own readers say (table_function.h) is whole already.
+  if (size_t own = text.find(" Error: [input] "); own != std::string::npos)
+    throw DataError(text.substr(text.find('[', own)));
   bool of_csv = text.find("CSV Error on Line") != std::string::npos;
   std::string shown = text.substr(0, of_csv ? text.find("\n\n") : text.find('\n'));
   if (size_t advice = shown.find("\nPossible"); advice != std::string::npos) shown.resize(advice);

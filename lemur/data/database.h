@@ -12,6 +12,8 @@
 
 namespace lemur {
 
+class TableSource;  // table_function.h
+
 enum class ColumnType {
   kBool,
   kInt64,
@@ -83,6 +85,7 @@ class Database {
 
  private:
   friend class ParquetWriter;
+  friend std::string add_table(Database& database, std::shared_ptr<const TableSource> table);
   void* connection() const;  // duckdb_connection
 
   struct Handle;
