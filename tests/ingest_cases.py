@@ -24,7 +24,7 @@ ERRORS = {
     "encodings/c_dl1": r"dl1\.csv: line 2 ",
     "gz-corrupt": r"events\.csv\.gz: ",
     "gz-cut-at-line": r"events\.csv\.gz: truncated",
-    "header-repeated": r"events\.csv: line \d+",
+    "header-repeated": r"documents\.csv: line \d+",
     "parquet-glob-types": r"ev/b\.parquet: column 'label' holds 0\.6 at row 0; expected 0 or 1",
     "encodings/c_mix": r"mix\.csv lacks this document",  # the file is read; it has two documents
     "ragged-last": r"documents\.csv: line \d+ has 3 fields; the header \(line 1\) has 2",

@@ -69,7 +69,8 @@ TEST_F(IngestCase, TheHeaderAgainInTheMiddleIsRefused) {
 TEST_F(IngestCase, ACommentLineIsALineLikeAnyOther) {
   write("documents.csv", "document,title\n#a,red\nd0,blue\n#b,green\nd1,black\n");
   write("events.csv", kHeader + lines(6) + "u0,#a,1700000001,1\n");
-  EXPECT_EQ(run().document_id(0), "#a");
+  SampleStore store = run();
+  EXPECT_EQ(store.document_id(0), "#a");
   write("documents.csv", "document,title\nd0,red\n# exported\nd1,blue\n");
   EXPECT_TRUE(holds(data_error(), "documents.csv: line 3 has 1 field"));
   write("documents.csv", "document,title\nd0,red\nd1,blue\n");
@@ -87,6 +88,16 @@ TEST_F(IngestCase, TheFirstQuotedFieldMayStandInTheLastRow) {
   write("documents.csv", text + "last,red, white\n");
   EXPECT_TRUE(
       holds(data_error(), "documents.csv: line 30002 has 3 fields; the header (line 1) has 2"));
+}
+
+TEST_F(IngestCase, ADelimiterThatTheHeaderDoesNotShowIsRefused) {
+  how.data.text.clear();
+  write("events.csv", kHeader + lines(6));
+  write("documents.csv", "document\nd0\nd1\na;b\n");
+  EXPECT_TRUE(holds(data_error(), "documents.csv: line 4 has 2 fields if ';' is the delimiter"));
+  write("documents.csv", "document\nd0\nd1\n\"a;b\"\n");
+  SampleStore store = run();
+  EXPECT_EQ(store.document_id(2), "a;b");
 }
 
 TEST_F(IngestCase, IdsOfJsonMeetThoseOfOtherFormats) {
