@@ -11,6 +11,7 @@ ctest --test-dir build --output-on-failure
 tests/cpu_paths.py
 tests/end_to_end.py
 tests/ingest_cases.py
+tests/leaks.py
 tests/report_browser.py
 tests/serve_browser.py
 tests/feature_parity.py

@@ -95,9 +95,8 @@ def main():
             config.write_text(BASE + extra + MODEL)
             run(arguments.lemur, "ingest", "--config", config, "--store", store)
             run(arguments.lemur, "train", "--config", config, "--store", store, "--run", trained)
-            run(arguments.lemur, "evaluate", "--run", trained, "--store", store, "--split", "test", "--json", folder / "result.json")
-            result = json.loads((folder / "result.json").read_text())
-            measured[name] = {key: result["metrics"]["label"][key] for key in ("auc", "qauc")}
+            result = json.loads(run(arguments.lemur, "evaluate", "--run", trained, "--store", store, "--split", "test", "--json").stdout)
+            measured[name] = {key: result[key] for key in ("auc", "qauc")}
             print(f"leaks: {name}: test AUC {measured[name]['auc']:.4f}, QAUC {measured[name]['qauc']:.4f}", flush=True)
     if arguments.json:
         Path(arguments.json).write_text(json.dumps(measured, indent=1) + "\n")
