@@ -34,11 +34,12 @@ bool JsonLinesReader::next_line() {
   }
   blank_lines_ += blanks;
   line_ = passed_.count() + 1;
-  const std::string_view line = read_line();
+  std::string_view line = read_line();
+  record_bytes_ = line.size();
+  if (line.ends_with('\n')) line.remove_suffix(1);
   const size_t behind = line.find_first_not_of(kBlanks, parse(line, true));
   if (behind != std::string_view::npos)
     refuse(behind, fmt::format("found '{}' behind the object", shown(line.substr(behind, 20))));
-  record_bytes_ = line.size();
   return true;
 }
 

@@ -55,8 +55,9 @@ class Converter {
  public:
   explicit Converter(const std::string& encoding)
       : handle_(::iconv_open("UTF-8", encoding.c_str())) {
-    // After a slash come orders to replace or drop what cannot be converted.
-    if (encoding.find('/') == std::string::npos && handle_ != kNone) return;
+    // After a slash come orders to replace or drop what cannot be converted; empty is the locale's.
+    const bool is_name = !encoding.empty() && encoding.find('/') == std::string::npos;
+    if (is_name && handle_ != kNone) return;
     if (handle_ != kNone) ::iconv_close(handle_);
     fail<InvalidArgument>(kWhere, "data.csv encoding = '{}': no such encoding is known", encoding);
   }
