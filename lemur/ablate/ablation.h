@@ -11,6 +11,7 @@
 #include "lemur/ablate/arm_runner.h"
 #include "lemur/ablate/arms.h"
 #include "lemur/ablate/result_table.h"
+#include "lemur/base/options.h"
 
 namespace lemur {
 
