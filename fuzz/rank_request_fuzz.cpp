@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <string>
 
+#include "lemur/features/time_rule.h"
 #include "lemur/http/feedback_json.h"
 #include "lemur/http/infer_json.h"
 #include "lemur/http/json_text.h"
@@ -31,6 +32,8 @@ RequestLimits small_limits() {
   return limits;
 }
 
+constexpr int64_t kNow = 1'700'000'000'000;
+
 void require(bool holds) {
   if (!holds) std::abort();
 }
@@ -49,7 +52,7 @@ void try_parse(std::string body, Parse&& parse) {
 void check_rank(const ParsedRank& parsed, const RequestLimits& limits) {
   require(!parsed.request.documents.empty());
   require(parsed.request.documents.size() <= limits.max_documents);
-  require(parsed.request.time_ms >= 0 && is_utf8(parsed.request.query));
+  require(is_plausible_time(parsed.request.time_ms, kNow) && is_utf8(parsed.request.query));
   for (const Candidate& candidate : parsed.request.documents)
     require(!candidate.document.empty() && is_utf8(candidate.document));
   for (const auto& [name, history] : parsed.request.histories)
@@ -65,15 +68,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const RequestLimits limits = small_limits();
   const std::string body(reinterpret_cast<const char*>(data), size);
   try_parse(body, [](std::string& text) {
-    check_rank(parse_rank(text, schema, limits, "id", 1), limits);
+    check_rank(parse_rank(text, schema, limits, "id", kNow), limits);
   });
   try_parse(body, [](std::string& text) { parse_embed(text, schema, limits); });
   try_parse(body, [](std::string& text) {
-    for (const FeedbackEvent& event : parse_feedback(text, schema, limits, "id", 1))
+    for (const FeedbackEvent& event : parse_feedback(text, schema, limits, "id", kNow))
       require(!event.id.empty() && event_from_json(event_to_json(event)) == event);
   });
   try_parse(body, [](std::string& text) {
-    require(!parse_infer(text, schema, limits, 1).request.documents.empty());
+    require(!parse_infer(text, schema, limits, kNow).request.documents.empty());
   });
   return 0;
 }

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from fake_server import FakeServer, read_answer, request
 
-GOOD = request("POST", "/v1/rank", {"user": 42, "query": "a query", "documents": list(range(1, 20)), "time_ms": 1}, ["X-Request-Id: good"])
+GOOD = request("POST", "/v1/rank", {"user": 42, "query": "a query", "documents": list(range(1, 20)), "time_ms": 978300000000}, ["X-Request-Id: good"])
 HEAD = "POST /v1/rank HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 READ_LIMIT_MS = 400
 
@@ -52,6 +52,21 @@ def huge_number(r):
 
 
 @kind(400)
+def beyond_float32(r):
+    feature = '"%s":' + r.choice(["1e39", "-1e39", "1e300", "-1e308"])
+    return rank(r.choice(['{"documents":[1],"features":{' + feature % "age" + "}}", '{"documents":[{"id":1,"features":{' + feature % "price" + "}}]}",
+                          '{"documents":[1],"features":{' + feature % "rate(user)" + "}}"]))
+
+
+@kind(400)
+def no_time(r):
+    time = r.choice(["0", "-1", "1", "978300000", "20240131", "978300000000000", "978300000000000000", "99999999999999"])
+    event = '{"user":1,"document":2,"action":"click","time_ms":%s}' % time
+    return r.choice([rank('{"documents":[1],"time_ms":%s}' % time), rank('{"documents":[1],"history":{"long":[{"document":1,"time_ms":%s}]}}' % time),
+                     request("POST", "/v1/feedback", ('{"events":[%s]}' % event).encode())])
+
+
+@kind(400)
 def not_a_number(r):
     return rank('{"documents":[1],"features":{"age":%s}}' % r.choice(["NaN", "Infinity", "-Infinity", "nan", "0x10", "01", "+1", ".5", "1."]))
 
@@ -69,7 +84,7 @@ def lone_surrogate(r):
 
 @kind(400)
 def wrong_type(r):
-    body = {"documents": [1, 2], "user": "u", "query": "q", "time_ms": 5, "features": {}, "history": {}, "top": 1, "explain": False}
+    body = {"documents": [1, 2], "user": "u", "query": "q", "time_ms": 978300000000, "features": {}, "history": {}, "top": 1, "explain": False}
     body[r.choice(list(body))] = r.choice([None, [[]], 1.5, [True]])
     return request("POST", "/v1/rank", body)
 
@@ -105,7 +120,7 @@ def mutated_json(r):
 
 @kind(400)
 def fraction_as_id(r):
-    return rank('{"documents":[%s]}' % r.choice(["1.0", "1e2", "-0.5", "2.5e-3"]))
+    return rank('{"documents":[%s]}' % r.choice(["1.5", "1e17", "-0.5", "2.5e-3", "-1e300"]))
 
 
 @kind(400)
@@ -120,7 +135,7 @@ def too_many_documents(r):
 
 @kind(422)
 def too_long_history(r):
-    return rank(json.dumps({"documents": [1], "history": {"long": [{"document": 1, "time_ms": 1}] * r.randint(5001, 6000)}}))
+    return rank(json.dumps({"documents": [1], "history": {"long": [{"document": 1, "time_ms": 978300000000}] * r.randint(5001, 6000)}}))
 
 
 @kind(422)

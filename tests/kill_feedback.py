@@ -31,7 +31,7 @@ def send_until_killed(server, prefix, sent, acknowledged):
 
 
 def post(server, name):
-    event = {"id": name, "user": 1, "document": 2, "action": "click", "time_ms": 5}
+    event = {"id": name, "user": 1, "document": 2, "action": "click", "time_ms": 978300000000}
     return server.exchange(request("POST", "/v1/feedback", {"events": [event]}))[0]
 
 

@@ -21,7 +21,7 @@ TENSORS = [{"name": "documents", "datatype": "BYTES", "shape": [3], "data": ["1"
            {"name": "query", "datatype": "BYTES", "shape": [1], "data": ["a query"]}]
 FULL = {"user": "42", "query": "text", "request": "id", "time_ms": 978300000000, "features": {"hour": "12", "age": 3.2},
         "documents": ["1", 2, {"id": "x9", "texts": {"title": "A film"}, "features": {"genres": ["a", "b"], "price": 3, "rate(user)": 0.5}}],
-        "history": {"long": [{"document": "5", "time_ms": 1, "action": "click"}]}, "deadline_ms": 5000, "explain": True}
+        "history": {"long": [{"document": "5", "time_ms": 978200000000, "action": "click"}]}, "deadline_ms": 5000, "explain": True}
 
 
 def bad(user):

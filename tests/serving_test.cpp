@@ -13,17 +13,17 @@ TEST(Serving, ScoresEqualThoseOfEvaluation) {
   const auto snapshot = served.load(1, 17);  // three documents are encoded on both sides
   Evaluator evaluator(*served.store, snapshot->state, /*batch_size=*/7);
   const Evaluation evaluation = evaluator.run("test");
-  const UserHistories histories(*served.catalogue);
+  const LivePast past(*served.catalogue);
   ServingObserver observer;
   RecentContent recent;
-  Scorer scorer(*served.catalogue, histories, 32, recent, observer);
+  Scorer scorer(*served.catalogue, past, 32, recent, observer);
   const SampleStore& store = *served.store;
   const auto& split = store.schema().split("test");
   std::vector<RankRequest> requests;
   for (uint64_t event = split.begin; event < split.end; ++event) {
     RankRequest& request = requests.emplace_back();
     request.user = store.user_id(store.users()[event]);
-    request.time_ms = store.times()[event];
+    request.time_ms = store.request_times()[event];
     if (store.queries()[event] != kNone) request.query = store.query_text(store.queries()[event]);
     request.features["rate(user)"].number = store.numbers(4)[event];
     request.documents.push_back(

@@ -28,20 +28,14 @@ struct Arguments {
   bool check = false, without_feedback = false;
 };
 
-/// A label names the action where the client names none, as at ingest.
-std::string action_of(const FeedbackEvent& event, const RankSchema& schema) {
-  if (!event.action.empty()) return event.action;
-  for (const std::string& label : schema.labels)
-    if (const auto found = event.labels.find(label);
-        found != event.labels.end() && found->second > 0)
-      return label;
-  return "";
-}
-
-/// Adds what the user did to the histories; an impression that came to nothing adds nothing.
-void learn(Predictor& predictor, const FeedbackEvent& event) {
-  const std::string action = action_of(event, predictor.schema());
-  if (!action.empty()) predictor.add_action(event.user, event.document, event.time_ms, action);
+/// Adds what happened to histories and counters. Events of the log may name actions that another
+/// store had.
+bool learn(Predictor& predictor, const FeedbackEvent& event) {
+  const bool is_learned = predictor.learn(event);
+  if (!is_learned)
+    spdlog::warn("the store has no action '{}': event '{}' joins no history and no counter",
+                 event.action, event.id);
+  return is_learned;
 }
 
 double quantile(const std::vector<double>& sorted, double share) {
@@ -75,11 +69,18 @@ void check(Predictor& predictor, const Catalogue& catalogue, int rounds) {
              quantile(times, 0.5), quantile(times, 0.99));
 }
 
-/// Puts what feedback added before back into the histories.
+/// Says what the model was trained with and requests cannot give.
+void warn_of_missing(const RankSchema& schema) {
+  for (const RankSchema::Missing& missing : schema.missing_at_serving)
+    spdlog::warn("{} '{}' asks for the column '{}', which no request gives: it is missing here",
+                 missing.kind, missing.name, missing.column);
+}
+
+/// Puts what feedback added before back into histories and counters.
 int64_t replay(Predictor& predictor, const fs::path& folder) {
   int64_t events = 0;
   FeedbackReader reader(folder);
-  while (const auto event = reader.next()) learn(predictor, *event), ++events;
+  while (const auto event = reader.next()) events += learn(predictor, *event);
   return events;
 }
 
@@ -95,6 +96,7 @@ void run_serve(Arguments& arguments) {
   const Catalogue catalogue(store, options);
   ServingMetrics metrics;
   Predictor predictor(catalogue, arguments.predictor, metrics);
+  warn_of_missing(predictor.schema());
   CheckpointWatcher watcher(run, predictor, arguments.watcher);
   if (arguments.check) return check(predictor, catalogue, arguments.check_rounds);
 
@@ -107,7 +109,8 @@ void run_serve(Arguments& arguments) {
       front_options.feedback_folder = run.path() / "feedback";
     if (fs::exists(front_options.feedback_folder)) {
       const int64_t events = replay(predictor, front_options.feedback_folder);
-      if (events > 0) spdlog::info("histories have {} events of earlier feedback", events);
+      if (events > 0)
+        spdlog::info("histories and counters have {} events of earlier feedback", events);
     }
   }
   front_options.on_feedback = [&](const FeedbackEvent& event) { learn(predictor, event); };

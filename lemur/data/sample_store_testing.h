@@ -31,6 +31,10 @@ struct StoreContent {
     std::vector<std::vector<uint64_t>> keys;  ///< of a category: one list per row
     std::vector<float> numbers;               ///< of a number: one per row
   };
+  struct Counter {
+    std::vector<uint64_t> keys;                ///< one per event
+    std::vector<std::vector<uint64_t>> parts;  ///< per column; one per document where it is of them
+  };
   struct Action {
     uint32_t user = 0, document = 0;
     int64_t time = 0;
@@ -44,6 +48,7 @@ struct StoreContent {
   std::vector<std::vector<std::vector<uint8_t>>> images;
   std::vector<Event> events;  ///< in the order of the store
   std::vector<Feature> features;
+  std::vector<Counter> counters;
   std::vector<std::vector<Action>> histories;  ///< per history, in any order
 };
 
@@ -155,6 +160,17 @@ inline void write_features(FolderWriter& folder, const StoreContent& content) {
   }
 }
 
+inline void write_counters(FolderWriter& folder, const StoreContent& content) {
+  for (size_t c = 0; c < content.schema.counters.size(); ++c) {
+    const auto& of_document = content.schema.counters[c].of_document;
+    write_column(folder.file(fmt::format("counter_{}.keys.u64", c)), content.counters.at(c).keys);
+    for (size_t j = 0; j < of_document.size(); ++j)
+      if (of_document[j] != 0)
+        write_column(folder.file(fmt::format("counter_{}.{}.u64", c, j)),
+                     content.counters[c].parts.at(j));
+  }
+}
+
 inline void write_history(FolderWriter& folder, const std::string& stem, size_t num_users,
                           std::vector<StoreContent::Action> actions) {
   std::ranges::stable_sort(actions, {}, [](const auto& a) { return std::pair(a.user, a.time); });
@@ -192,6 +208,7 @@ inline void write_store(const std::filesystem::path& path, StoreContent content,
   store_testing::write_images(folder, content);
   store_testing::write_events(folder, content);
   store_testing::write_features(folder, content);
+  store_testing::write_counters(folder, content);
   for (size_t h = 0; h < content.schema.histories.size(); ++h)
     store_testing::write_history(folder, fmt::format("history_{}", h), content.user_ids.size(),
                                  content.histories.at(h));

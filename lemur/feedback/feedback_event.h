@@ -19,7 +19,8 @@ struct FeedbackEvent {
   std::string query;                     ///< raw text; empty: none
   std::map<std::string, double> labels;  ///< by the schema's names; 0 or 1
   std::string action;                    ///< one of the schema's actions; empty: none
-  /// Of user, context or cross, by the schema's names: a number or categories.
+  /// Of user, context or cross, by the schema's names: a number or categories; none of
+  /// them: missing.
   std::map<std::string, std::variant<double, std::vector<std::string>>> features;
 
   bool operator==(const FeedbackEvent&) const = default;

@@ -27,7 +27,8 @@ class FakeBackend : public RankBackend {
                         {"age", "user", true},
                         {"genres", "document", false},
                         {"price", "document", true},
-                        {"rate(user)", "cross", true}};
+                        {"rate(user)", "cross", true, true}};
+    schema_.missing_at_serving = {{"counter", "rate(place)", "place"}};
     schema_.histories = {{"long", 1000}};
     schema_.actions = {"click", "like"};
     schema_.vector_width = 4;

@@ -9,8 +9,6 @@ namespace {
 
 using simdjson::dom::element;
 
-constexpr int64_t kMaxTimeMs = 253402300799999;
-
 void read_labels(element value, const JsonPath& path, const RankSchema& schema,
                  FeedbackEvent& event) {
   read_map(value, path, [&](std::string_view name, element label, const JsonPath& place) {
@@ -21,8 +19,9 @@ void read_labels(element value, const JsonPath& path, const RankSchema& schema,
   });
 }
 
+/// Reads an event; `has_time` tells whether it names one.
 FeedbackEvent read_event(element value, const JsonPath& path, const RankSchema& schema,
-                         const RequestLimits& limits) {
+                         const RequestLimits& limits, int64_t now_ms, bool& has_time) {
   FeedbackEvent event;
   const auto visit = [&](size_t key, element member, const JsonPath& place) {
     switch (key) {
@@ -36,7 +35,8 @@ FeedbackEvent read_event(element value, const JsonPath& path, const RankSchema& 
         event.document = read_id(member, place);
         break;
       case 3:
-        event.time_ms = read_integer(member, place, 0, kMaxTimeMs);
+        event.time_ms = read_time(member, place, schema, now_ms);
+        has_time = true;
         break;
       case 4:
         event.request = read_id(member, place);
@@ -52,7 +52,8 @@ FeedbackEvent read_event(element value, const JsonPath& path, const RankSchema& 
         check_name(event.action, place, "action", schema.actions);
         break;
       default:
-        for (auto& [name, feature] : read_features(member, place, schema, limits, false)) {
+        for (auto& [name, feature] :
+             read_features(member, place, schema, limits, FeatureOwner::kEvent)) {
           if (feature.number)
             event.features.emplace(name, *feature.number);
           else
@@ -84,12 +85,13 @@ std::vector<FeedbackEvent> parse_feedback(std::string& body, const RankSchema& s
     has_events = true;
     read_array(list, list_path, limits.max_events,
                [&](size_t index, element value, const JsonPath& place) {
-                 FeedbackEvent event = read_event(value, place, schema, limits);
+                 bool has_time = false;
+                 FeedbackEvent event = read_event(value, place, schema, limits, now_ms, has_time);
                  if (event.id.empty())
                    event.id = fmt::format("{}/{}/{:016x}", request_id, index,
                                           hash_bytes(event_to_json(event)));
                  // Set behind the ID: a retry is the same event at a later time.
-                 if (event.time_ms == 0) event.time_ms = now_ms;
+                 if (!has_time) event.time_ms = now_ms;
                  events.push_back(std::move(event));
                });
   });

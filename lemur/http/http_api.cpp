@@ -30,7 +30,7 @@ RequestError error_of(const RankFailure& failure) {
     case RankFailure::Kind::kUnavailable:
       return {503, "not_ready", failure.message};
     default:
-      return {500, "internal", failure.message};
+      return {500, "internal", failure.message, failure.field};
   }
 }
 
@@ -202,10 +202,13 @@ void HttpApi::handle(HttpRequest request, const Responder& responder) {
 void HttpApi::dispatch(Call& call) {
   call.segments = split_path(call.request.path);
   std::string allowed;
+  // What answers GET answers HEAD: the server sends such an answer without its body.
+  const std::string_view method = call.request.method == "HEAD" ? "GET" : call.request.method;
   for (const Route& route : routes()) {
     if (!route.matches(call.segments)) continue;
-    if (route.method != call.request.method) {
+    if (route.method != method) {
       allowed += (allowed.empty() ? "" : ", ") + std::string(route.method);
+      if (route.method == "GET") allowed += ", HEAD";
       continue;
     }
     call.route = route.name;

@@ -26,8 +26,8 @@ HttpFrontOptions options_in(const TemporaryFolder& folder) {
 }
 
 constexpr const char* kEvents =
-    R"({"events":[{"id":"e1","user":1,"document":2,"time_ms":3,"labels":{"click":1}},)"
-    R"({"id":"e2","user":1,"document":3,"time_ms":3,"action":"like"}]})";
+    R"({"events":[{"id":"e1","user":1,"document":2,"time_ms":978300000003,"labels":{"click":1}},)"
+    R"({"id":"e2","user":1,"document":3,"time_ms":978300000003,"action":"like"}]})";
 
 TEST(HttpFront, RanksAsTheBackendDoes) {
   TemporaryFolder folder;
@@ -60,6 +60,32 @@ TEST(HttpFront, TellsFailuresByStatusAndWhenToComeBack) {
   const std::string wrong_method = http_exchange(front.port(), http_get("/v1/rank"));
   EXPECT_EQ(status_of(wrong_method), 405);
   EXPECT_NE(wrong_method.find("Allow: POST\r\n"), std::string::npos);
+}
+
+TEST(HttpFront, AnswersHeadWithTheHeadOfGet) {
+  TemporaryFolder folder;
+  FakeBackend backend;
+  ServingMetrics metrics;
+  HttpFront front(backend, metrics, options_in(folder));
+  for (const char* path :
+       {"/", "/v2", "/v2/health/live", "/v2/health/ready", "/v2/models/fake",
+        "/v2/models/fake/ready", "/v1/status", "/v1/examples", "/v1/documents/7",
+        "/v1/documents/7/image", "/v1/users/42/history", "/openapi.json", "/v1/documents/nobody"}) {
+    const std::string get = http_exchange(front.port(), http_get(path));
+    TestConnection connection(front.port());
+    // The connection ends with the answer: what is received is all of it.
+    connection.send(
+        fmt::format("HEAD {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", path));
+    const std::string head = connection.receive();
+    EXPECT_EQ(status_of(head), status_of(get)) << path;
+    EXPECT_EQ(body_of(head), "") << path;
+    EXPECT_EQ(header_of(head, "Content-Length"), header_of(get, "Content-Length")) << path;
+    EXPECT_EQ(header_of(head, "Content-Type"), header_of(get, "Content-Type")) << path;
+  }
+  const std::string wrong = http_exchange(
+      front.port(), "HEAD /v1/rank HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+  EXPECT_EQ(status_of(wrong), 405);
+  EXPECT_EQ(header_of(wrong, "Allow"), "POST");
 }
 
 TEST(HttpFront, KeepsFeedbackOnceAcrossRestarts) {
@@ -175,6 +201,7 @@ TEST(HttpFront, CountsWithoutGivingClientsNewSeries) {
   metrics.stage_took(ServingStage::kScore, 0.002);
   metrics.batch_scored(3, 600);
   metrics.bank_looked_up(BankLookup::kMiss, 5);
+  metrics.score_not_finite(true);
   connection.send(http_get("/metrics"));
   const std::string text = body_of(connection.receive());
   const auto expect_line = [&](const std::string& line) {
@@ -183,6 +210,8 @@ TEST(HttpFront, CountsWithoutGivingClientsNewSeries) {
   expect_line(R"(lemur_http_requests_total{route="none",status="404"} 33)");
   expect_line(R"(lemur_request_seconds_count{stage="score"} 1)");
   expect_line("lemur_batch_size_sum 3");
+  expect_line(R"(lemur_nonfinite_scores_total{cause="request"} 1)");
+  expect_line(R"(lemur_nonfinite_scores_total{cause="model"} 0)");
   expect_line(R"(lemur_bank_lookups_total{result="miss"} 5)");
   expect_line(R"(lemur_model_version_info{name="fake",version="step-000007"} 1)");
   expect_line("lemur_cpu_path_info{path=\"" + simd::path() + "\"} 1");

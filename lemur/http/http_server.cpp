@@ -321,7 +321,7 @@ MHD_Result HttpServer::Impl::queue(Exchange& exchange, MHD_Connection* connectio
   exchange.watched->set_owed(false);
   if (!exchange.watched->expect_within(options.write_limit)) return MHD_NO;
   exchange.status = answer.status;
-  exchange.answer_bytes = answer.body.size();
+  exchange.answer_bytes = exchange.request.method == "HEAD" ? 0 : answer.body.size();
   exchange.route = answer.route;
   auto* body = new std::string(std::move(answer.body));
   MHD_Response* response = MHD_create_response_from_buffer_with_free_callback_cls(

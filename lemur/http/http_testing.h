@@ -90,6 +90,15 @@ inline int status_of(const std::string& answer) {
   return answer.starts_with("HTTP/1.1 ") ? std::stoi(answer.substr(9, 3)) : 0;
 }
 
+/// Value of a header; empty: it is not there.
+inline std::string header_of(const std::string& answer, const std::string& name) {
+  const std::string head = answer.substr(0, answer.find("\r\n\r\n") + 2);
+  const size_t begin = head.find("\r\n" + name + ": ");
+  if (begin == std::string::npos) return "";
+  const size_t value = begin + name.size() + 4;
+  return head.substr(value, head.find("\r\n", value) - value);
+}
+
 inline std::string body_of(const std::string& answer) {
   const size_t head = answer.find("\r\n\r\n");
   return head == std::string::npos ? "" : answer.substr(head + 4);

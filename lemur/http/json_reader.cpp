@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "lemur/base/config.h"
+#include "lemur/features/category.h"
 #include "lemur/http/json_text.h"
 
 namespace lemur {
@@ -136,9 +137,11 @@ std::string read_id(simdjson::dom::element value, const JsonPath& path) {
     return {text, std::to_chars(text, std::end(text), number).ptr};
   if (value.type() == simdjson::dom::element_type::UINT64 && value.get(large) == simdjson::SUCCESS)
     return {text, std::to_chars(text, std::end(text), large).ptr};
-  if (value.type() == simdjson::dom::element_type::DOUBLE)
-    refuse_value(path,
-                 "an ID is a string or an integer; found a number with a fraction or exponent");
+  if (double whole = 0; value.type() == simdjson::dom::element_type::DOUBLE &&
+                        value.get(whole) == simdjson::SUCCESS) {
+    if (auto name = name_of_number(whole)) return *name;
+    refuse_value(path, fmt::format("a name is a string or a whole number; found {}", whole));
+  }
   refuse_type(value, path, "a string or an integer");
 }
 

@@ -72,7 +72,7 @@ void read_array(simdjson::dom::element value, const JsonPath& path, size_t limit
 /// Returns a string of at most `max_bytes`.
 std::string_view read_text(simdjson::dom::element value, const JsonPath& path, size_t max_bytes);
 
-/// Returns an ID: a string of 1 to 256 bytes, or an integer as decimal text.
+/// Returns an ID: a string of 1 to 256 bytes, or a whole number as decimal text.
 std::string read_id(simdjson::dom::element value, const JsonPath& path);
 
 int64_t read_integer(simdjson::dom::element value, const JsonPath& path, int64_t low, int64_t high);

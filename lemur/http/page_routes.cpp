@@ -107,6 +107,16 @@ std::string status_json(const BackendStatus& status, const RankSchema& schema) {
   out += R"(,"histories":)";
   append_list(out, schema.histories,
               [&](const RankSchema::History& history) { append_json(out, history.name); });
+  out += R"(,"missing_at_serving":)";
+  append_list(out, schema.missing_at_serving, [&](const RankSchema::Missing& missing) {
+    out += R"({"kind":)";
+    append_json(out, missing.kind);
+    out += R"(,"name":)";
+    append_json(out, missing.name);
+    out += R"(,"column":)";
+    append_json(out, missing.column);
+    out += '}';
+  });
   return out + "}\n";
 }
 

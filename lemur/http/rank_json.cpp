@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <limits>
 #include <span>
 
 #include "lemur/base/config.h"
+#include "lemur/features/time_rule.h"
 #include "lemur/http/json_text.h"
 
 namespace lemur {
@@ -13,11 +15,10 @@ namespace {
 
 using simdjson::dom::element;
 
-constexpr int64_t kMaxTimeMs = 253402300799999;  // the end of the year 9999
-
 struct Reader {
   const RankSchema& schema;
   const RequestLimits& limits;
+  int64_t now_ms;
 
   std::map<std::string, std::string, std::less<>> texts(element value, const JsonPath& path) const;
   Candidate candidate(element value, const JsonPath& path) const;
@@ -46,7 +47,8 @@ Candidate Reader::candidate(element value, const JsonPath& path) const {
                 if (key == 0) candidate.document = read_id(member, place);
                 if (key == 1) candidate.texts = texts(member, place);
                 if (key == 2)
-                  candidate.features = read_features(member, place, schema, limits, true);
+                  candidate.features =
+                      read_features(member, place, schema, limits, FeatureOwner::kDocument);
               });
   if (candidate.document.empty()) refuse_value(path["id"], "the document's ID is missing");
   return candidate;
@@ -59,7 +61,7 @@ PastAction Reader::action(element value, const JsonPath& path) const {
               [&](size_t key, element member, const JsonPath& place) {
                 if (key == 0) action.document = read_id(member, place);
                 if (key == 1) {
-                  action.time_ms = read_integer(member, place, 0, kMaxTimeMs);
+                  action.time_ms = read_time(member, place, schema, now_ms);
                   has_time = true;
                 }
                 if (key == 2) {
@@ -90,16 +92,17 @@ std::chrono::steady_clock::time_point deadline_in(int64_t milliseconds) {
   return std::chrono::steady_clock::now() + std::chrono::milliseconds(milliseconds);
 }
 
-FeatureValue read_feature(element value, const JsonPath& path, bool is_number,
+FeatureValue read_feature(element value, const JsonPath& path, const RankSchema::Feature& schema,
                           const RequestLimits& limits) {
   FeatureValue feature;
-  if (is_number) {
+  if (value.is_null()) return feature;
+  if (schema.is_number) {
     if (!value.is_number()) refuse_meaning(path, "the feature is a number");
     feature.number = read_number(value, path);
+    if (!std::isfinite(schema.scale.apply(*feature.number)))
+      refuse_value(path, fmt::format("{} is beyond what float32 holds", *feature.number));
     return feature;
   }
-  if (value.type() == simdjson::dom::element_type::DOUBLE)
-    refuse_meaning(path, "the feature is a category: a string, an integer or a list of them");
   if (!value.is_array()) {
     feature.categories.push_back(read_id(value, path));
     return feature;
@@ -169,8 +172,18 @@ void check_name(std::string_view name, const JsonPath& path, const std::string& 
                                    nearest(name.substr(0, 64), names)));
 }
 
+int64_t read_time(element value, const JsonPath& path, const RankSchema& schema, int64_t now_ms) {
+  constexpr int64_t kMaxTimeMs = 253402300799999;  // the end of the year 9999
+  const int64_t time = read_integer(value, path, -kMaxTimeMs, kMaxTimeMs);
+  if (!schema.has_declared_times && !is_plausible_time(time, now_ms))
+    refuse_value(path, fmt::format("{} is no time in milliseconds from 1990 until now; as "
+                                   "milliseconds it is {}",
+                                   time, utc_text(time)));
+  return time;
+}
+
 FeatureValues read_features(element value, const JsonPath& path, const RankSchema& schema,
-                            const RequestLimits& limits, bool of_document) {
+                            const RequestLimits& limits, FeatureOwner owner) {
   FeatureValues features;
   read_map(value, path, [&](std::string_view name, element given, const JsonPath& place) {
     const auto feature =
@@ -181,10 +194,12 @@ FeatureValues read_features(element value, const JsonPath& path, const RankSchem
       for (const RankSchema::Feature& each : schema.features) names.push_back(each.name);
       check_name(name, place, "feature", names);
     }
-    if ((feature->of == "document" || feature->of == "cross") != of_document)
+    const bool is_of_document =
+        feature->of == "document" || (feature->of == "cross" && owner != FeatureOwner::kEvent);
+    if (!feature->is_counter && is_of_document != (owner == FeatureOwner::kDocument))
       refuse_meaning(place, fmt::format("the feature is of '{}': it belongs to {}", feature->of,
-                                        of_document ? "the request" : "a document"));
-    features.emplace(name, read_feature(given, place, feature->is_number, limits));
+                                        is_of_document ? "a document" : "the request"));
+    features.emplace(name, read_feature(given, place, *feature, limits));
   });
   return features;
 }
@@ -192,7 +207,7 @@ FeatureValues read_features(element value, const JsonPath& path, const RankSchem
 ParsedRank parse_rank(std::string& body, const RankSchema& schema, const RequestLimits& limits,
                       std::string_view request_id, int64_t now_ms) {
   const element root = parse_json(body);
-  const Reader reader{schema, limits};
+  const Reader reader{schema, limits, now_ms};
   ParsedRank parsed;
   RankRequest& request = parsed.request;
   request.id = request_id;
@@ -211,10 +226,10 @@ ParsedRank parse_rank(std::string& body, const RankSchema& schema, const Request
         request.id = read_id(value, path);
         break;
       case 3:
-        request.time_ms = read_integer(value, path, 0, kMaxTimeMs);
+        request.time_ms = read_time(value, path, schema, now_ms);
         break;
       case 4:
-        request.features = read_features(value, path, schema, limits, false);
+        request.features = read_features(value, path, schema, limits, FeatureOwner::kRequest);
         break;
       case 5:
         has_documents = true;
@@ -249,7 +264,7 @@ ParsedRank parse_rank(std::string& body, const RankSchema& schema, const Request
 
 EmbedRequest parse_embed(std::string& body, const RankSchema& schema, const RequestLimits& limits) {
   const element root = parse_json(body);
-  const Reader reader{schema, limits};
+  const Reader reader{schema, limits, 0};  // no time is read
   EmbedRequest request;
   int64_t deadline_ms = limits.default_deadline_ms;
   const JsonPath path;

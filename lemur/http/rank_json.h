@@ -36,11 +36,19 @@ ParsedRank parse_rank(std::string& body, const RankSchema& schema, const Request
 /// "deadline_ms".
 EmbedRequest parse_embed(std::string& body, const RankSchema& schema, const RequestLimits& limits);
 
-/// Reads {"name": value} of features whose `of` is one of the two. Throws RequestError 422 for
-/// others.
+/// Whose features a client gives: user and context are a request's, document and cross a
+/// document's; an event has all but the document's. Counters are taken everywhere.
+enum class FeatureOwner { kRequest, kDocument, kEvent };
+
+/// Reads {"name": value}; null is a missing value. Throws RequestError 422 for features of another
+/// owner, 400 for numbers beyond float32.
 FeatureValues read_features(simdjson::dom::element value, const JsonPath& path,
                             const RankSchema& schema, const RequestLimits& limits,
-                            bool of_document);
+                            FeatureOwner owner);
+
+/// Reads milliseconds since 1970. Throws RequestError 400 for what is no time of an event.
+int64_t read_time(simdjson::dom::element value, const JsonPath& path, const RankSchema& schema,
+                  int64_t now_ms);
 
 /// Returns the name of a label's or action's place in `names`; throws RequestError 422 naming the
 /// nearest one for an unknown name.

@@ -13,10 +13,12 @@
 namespace lemur {
 namespace {
 
+constexpr int64_t kNow = 1'700'000'000'000;
+
 RankSchema schema() { return FakeBackend().schema(); }
 
 ParsedRank parse(std::string body, const RequestLimits& limits = {}) {
-  return parse_rank(body, schema(), limits, "the-id", 1234);
+  return parse_rank(body, schema(), limits, "the-id", kNow);
 }
 
 /// Expects that parsing fails with the status, at the field, and with a message that has the part.
@@ -38,8 +40,8 @@ TEST(RankJson, ReadsEveryKey) {
       "features": {"hour": 12, "age": 3.5},
       "documents": ["1", 2, 18446744073709551615, {"id": -9, "texts": {"title": "T"},
                     "features": {"genres": ["a", 7], "price": 3, "rate(user)": 0.25}}],
-      "history": {"long": [{"document": "5", "time_ms": 1, "action": "like"},
-                           {"document": 6, "time_ms": 2}]},
+      "history": {"long": [{"document": "5", "time_ms": 978200000001, "action": "like"},
+                           {"document": 6, "time_ms": 978200000002}]},
       "deadline_ms": 50, "top": 10, "explain": true})json");
   const RankRequest& request = parsed.request;
   EXPECT_EQ(request.user, "42");
@@ -67,7 +69,7 @@ TEST(RankJson, ReadsEveryKey) {
 TEST(RankJson, NeedsDocumentsOnly) {
   const ParsedRank parsed = parse(R"({"documents": [1]})");
   EXPECT_EQ(parsed.request.id, "the-id");
-  EXPECT_EQ(parsed.request.time_ms, 1234);
+  EXPECT_EQ(parsed.request.time_ms, kNow);
   EXPECT_EQ(parsed.request.user, "");
   EXPECT_TRUE(parsed.request.histories.empty());
 }
@@ -79,8 +81,9 @@ TEST(RankJson, NamesTheFieldOfWhatIsMalformed) {
   refuse("{} {}", 400, "");
   refuse("{}", 400, "documents", "missing");
   refuse(R"({"documents": 1})", 400, "documents", "expected an array, found a number");
-  refuse(R"({"documents": [1, 2.5]})", 400, "documents[1]", "an ID is a string or an integer");
-  refuse(R"({"documents": [1e3]})", 400, "documents[0]");
+  refuse(R"({"documents": [1, 2.5]})", 400, "documents[1]",
+         "a string or a whole number; found 2.5");
+  refuse(R"({"documents": [1e16]})", 400, "documents[0]");
   refuse(R"({"documents": [null]})", 400, "documents[0]", "found null");
   refuse(R"({"documents": [""]})", 400, "documents[0]", "not empty");
   refuse(R"({"documents": [{}]})", 400, "documents[0].id", "missing");
@@ -90,7 +93,13 @@ TEST(RankJson, NamesTheFieldOfWhatIsMalformed) {
   refuse(R"({"documents": [1], "documents": [1]})", 400, "documents", "twice");
   refuse(R"({"documents": [1], "features": {"age": 1, "age": 2}})", 400, "features.age", "twice");
   refuse(R"({"documents": [1], "time_ms": 1.5})", 400, "time_ms");
-  refuse(R"({"documents": [1], "time_ms": -1})", 400, "time_ms");
+  for (const char* time : {"-1", "0", "978300000", "978300000000000", "20240131", "9e12"})
+    refuse(fmt::format(R"({{"documents": [1], "time_ms": {}}})", time), 400, "time_ms");
+  refuse(R"({"documents": [1], "history": {"long": [{"document": 1, "time_ms": 978300000}]}})", 400,
+         "history.long[0].time_ms", "1970");
+  refuse(R"({"documents": [1], "features": {"age": 1e39}})", 400, "features.age", "float32");
+  refuse(R"({"documents": [{"id": 1, "features": {"price": -1e300}}]})", 400,
+         "documents[0].features.price", "float32");
   refuse(R"({"documents": [1], "time_ms": 1e400})", 400, "");
   refuse(R"({"documents": [1], "time_ms": NaN})", 400, "");
   refuse(R"({"documents": [1], "features": {"age": Infinity}})", 400, "");
@@ -113,14 +122,47 @@ TEST(RankJson, NamesTheFieldOfWhatTheModelLacks) {
   refuse(R"({"documents": [{"id": 1, "features": {"hour": 1}}]})", 422,
          "documents[0].features.hour", "belongs to the request");
   refuse(R"({"documents": [1], "features": {"age": "old"}})", 422, "features.age", "is a number");
-  refuse(R"({"documents": [1], "features": {"hour": 1.5}})", 422, "features.hour", "a category");
+  refuse(R"({"documents": [1], "features": {"hour": 1.5}})", 400, "features.hour", "found 1.5");
   refuse(R"({"documents": [{"id": 1, "texts": {"titel": ""}}]})", 422, "documents[0].texts.titel",
          "'title'");
   refuse(R"({"documents": [1], "history": {"short": []}})", 422, "history.short", "'long'");
   refuse(
-      R"({"documents": [1], "history": {"long": [{"document": 1, "time_ms": 1, "action": "x"}]}})",
+      R"({"documents": [1], "history": {"long": [{"document": 1, "time_ms": 978300000000, "action": "x"}]}})",
       422, "history.long[0].action");
   refuse(R"({"documents": []})", 422, "documents", "no documents");
+}
+
+TEST(RankJson, AWholeNumberIsTheNameOfItsDigits) {
+  const ParsedRank parsed = parse(
+      R"({"user": 1.0, "documents": [1e3, -0.0, "1.0"], "features": {"hour": [7.0, 7, "7.0"]}})");
+  EXPECT_EQ(parsed.request.user, "1");
+  EXPECT_EQ(parsed.request.documents[0].document, "1000");
+  EXPECT_EQ(parsed.request.documents[1].document, "0");
+  EXPECT_EQ(parsed.request.documents[2].document, "1.0");
+  EXPECT_EQ(parsed.request.features.at("hour").categories,
+            (std::vector<std::string>{"7", "7", "7.0"}));
+}
+
+TEST(RankJson, NullIsAMissingValue) {
+  const ParsedRank parsed = parse(R"({"documents": [1], "features": {"hour": null, "age": null}})");
+  for (const char* name : {"hour", "age"}) {
+    EXPECT_TRUE(parsed.request.features.at(name).categories.empty());
+    EXPECT_FALSE(parsed.request.features.at(name).number);
+  }
+}
+
+TEST(RankJson, ACounterIsGivenByRequestOrByDocument) {
+  const ParsedRank parsed = parse(R"json({"features": {"rate(user)": 0.5},
+      "documents": [{"id": 1, "features": {"rate(user)": 0.25}}]})json");
+  EXPECT_EQ(parsed.request.features.at("rate(user)").number, 0.5);
+  EXPECT_EQ(parsed.request.documents[0].features.at("rate(user)").number, 0.25);
+}
+
+TEST(RankJson, DeclaredTimesMayLieAnywhere) {
+  RankSchema declared = schema();
+  declared.has_declared_times = true;
+  std::string body = R"({"documents": [1], "time_ms": -5})";
+  EXPECT_EQ(parse_rank(body, declared, {}, "id", kNow).request.time_ms, -5);
 }
 
 TEST(RankJson, HoldsTheLimits) {
@@ -129,10 +171,11 @@ TEST(RankJson, HoldsTheLimits) {
   limits.max_history = 1;
   EXPECT_EQ(parse(R"({"documents": [1, 2]})", limits).request.documents.size(), 2u);
   EXPECT_THROW(parse(R"({"documents": [1, 2, 3]})", limits), RequestError);
-  EXPECT_THROW(parse(R"({"documents": [1], "history": {"long": [{"document": 1, "time_ms": 1},
-                {"document": 1, "time_ms": 1}]}})",
-                     limits),
-               RequestError);
+  EXPECT_THROW(
+      parse(R"({"documents": [1], "history": {"long": [{"document": 1, "time_ms": 978300000000},
+                {"document": 1, "time_ms": 978300000000}]}})",
+            limits),
+      RequestError);
 }
 
 TEST(RankJson, WritesScoresThatReadBackAsTheSameFloats) {
@@ -187,6 +230,18 @@ TEST(FeedbackJson, GivesARetryTheSameIds) {
   for (size_t i = 0; i < 2; ++i) {
     EXPECT_EQ(first[i].id, retry[i].id);
     EXPECT_NE(first[i].id, other[i].id);
+  }
+}
+
+TEST(FeedbackJson, NamesTheEventWhoseTimeIsNone) {
+  std::string body = R"({"events": [{"user": 1, "document": 2, "action": "like"},
+                                    {"user": 1, "document": 2, "action": "like", "time_ms": 5}]})";
+  try {
+    parse_feedback(body, schema(), {}, "r", kNow);
+    ADD_FAILURE();
+  } catch (const RequestError& error) {
+    EXPECT_EQ(error.status, 400);
+    EXPECT_EQ(error.field, "events[1].time_ms");
   }
 }
 

@@ -52,6 +52,11 @@ struct ServingMetrics::Impl {
           .Name("lemur_bank_lookups_total")
           .Help("Documents looked up in the bank, by what was found.")
           .Register(registry);
+  prometheus::Family<prometheus::Counter>& nonfinite =
+      prometheus::BuildCounter()
+          .Name("lemur_nonfinite_scores_total")
+          .Help("Requests without an answer, as a number was not finite, by what is at fault.")
+          .Register(registry);
   prometheus::Family<prometheus::Counter>& feedback =
       prometheus::BuildCounter()
           .Name("lemur_feedback_events_total")
@@ -80,6 +85,8 @@ struct ServingMetrics::Impl {
       gauge("lemur_bank_coverage_ratio", "Share of the store's documents that the bank has.");
   prometheus::Counter& feedback_written = feedback.Add({{"result", "written"}});
   prometheus::Counter& feedback_duplicates = feedback.Add({{"result", "duplicate"}});
+  prometheus::Counter& nonfinite_by_request = nonfinite.Add({{"cause", "request"}});
+  prometheus::Counter& nonfinite_by_model = nonfinite.Add({{"cause", "model"}});
   prometheus::Counter& failed_loads = load_failures.Add({});
   std::array<prometheus::Histogram*, 4> stages;
   std::array<prometheus::Counter*, 3> bank;
@@ -124,6 +131,10 @@ void ServingMetrics::stage_took(ServingStage stage, double seconds) {
 void ServingMetrics::batch_scored(int64_t requests, int64_t documents) {
   impl_->batch_requests.Observe(static_cast<double>(requests));
   impl_->batch_documents.Observe(static_cast<double>(documents));
+}
+
+void ServingMetrics::score_not_finite(bool by_request) {
+  (by_request ? impl_->nonfinite_by_request : impl_->nonfinite_by_model).Increment();
 }
 
 void ServingMetrics::bank_looked_up(BankLookup result, int64_t documents) {

@@ -20,6 +20,7 @@ class ServingMetrics : public ServingObserver {
 
   void stage_took(ServingStage stage, double seconds) override;
   void batch_scored(int64_t requests, int64_t documents) override;
+  void score_not_finite(bool by_request) override;
   void bank_looked_up(BankLookup result, int64_t documents) override;
 
   void request_completed(std::string_view route, int status, double seconds);

@@ -10,17 +10,6 @@ namespace {
 
 constexpr uint64_t kNoEvent = std::numeric_limits<uint64_t>::max();
 
-/// Notes the event as the newest one of `index`, unless a later one is.
-void note_newest(const SampleStore& store, uint64_t event, uint32_t index,
-                 std::vector<uint64_t>& newest) {
-  uint64_t& known = newest[index];
-  if (known == kNoEvent || store.times()[event] >= store.times()[known]) known = event;
-}
-
-std::optional<uint64_t> event_or_none(uint64_t event) {
-  return event == kNoEvent ? std::nullopt : std::optional(event);
-}
-
 }  // namespace
 
 struct Catalogue::Index {
@@ -32,8 +21,7 @@ Catalogue::Catalogue(const SampleStore& store, const Options& options)
       options_(options),
       tokenizer_(Tokenizer::load(store.vocabulary_path(), options.tokenizer.lower_case)),
       index_(std::make_unique<Index>()),
-      newest_of_user_(store.schema().num_users, kNoEvent),
-      newest_of_document_(store.schema().num_documents, kNoEvent) {
+      newest_of_user_(store.schema().num_users, kNoEvent) {
   const StoreSchema& schema = store.schema();
   index_->documents.reserve(schema.num_documents);
   for (uint32_t d = 0; d < schema.num_documents; ++d)
@@ -42,8 +30,8 @@ Catalogue::Catalogue(const SampleStore& store, const Options& options)
   for (uint32_t u = 0; u < schema.num_users; ++u)
     index_->users.emplace(hash_bytes(store.user_id(u)), u);
   for (uint64_t event = 0; event < schema.num_events; ++event) {
-    note_newest(store, event, store.users()[event], newest_of_user_);
-    note_newest(store, event, store.documents()[event], newest_of_document_);
+    uint64_t& newest = newest_of_user_[store.users()[event]];
+    if (newest == kNoEvent || store.times()[event] >= store.times()[newest]) newest = event;
     newest_time_ms_ = std::max(newest_time_ms_, store.times()[event]);
   }
 }
@@ -61,11 +49,8 @@ uint32_t Catalogue::user(std::string_view id) const {
 }
 
 std::optional<uint64_t> Catalogue::newest_event_of_user(uint32_t user) const {
-  return event_or_none(newest_of_user_[user]);
-}
-
-std::optional<uint64_t> Catalogue::newest_event_of_document(uint32_t document) const {
-  return event_or_none(newest_of_document_[document]);
+  const uint64_t event = newest_of_user_[user];
+  return event == kNoEvent ? std::nullopt : std::optional(event);
 }
 
 std::string Catalogue::text(uint32_t document, size_t field) const {

@@ -28,9 +28,8 @@ class Catalogue {
   uint32_t document(std::string_view id) const;
   uint32_t user(std::string_view id) const;
 
-  /// Return the newest event of a user or a document; nothing where there is none.
+  /// Returns the newest event of a user; nothing where there is none.
   std::optional<uint64_t> newest_event_of_user(uint32_t user) const;
-  std::optional<uint64_t> newest_event_of_document(uint32_t document) const;
 
   /// Time of the store's newest event, milliseconds since 1970; 0: it has none.
   int64_t newest_time_ms() const { return newest_time_ms_; }
@@ -48,7 +47,7 @@ class Catalogue {
   const Options options_;
   const Tokenizer tokenizer_;
   std::unique_ptr<Index> index_;
-  std::vector<uint64_t> newest_of_user_, newest_of_document_;  // event, kNoEvent: none
+  std::vector<uint64_t> newest_of_user_;  // event, kNoEvent: none
   int64_t newest_time_ms_ = 0;
 };
 

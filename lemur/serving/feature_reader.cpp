@@ -1,87 +1,63 @@
 #include "lemur/serving/feature_reader.h"
 
-#include <fmt/format.h>
-
-#include <algorithm>
 #include <cmath>
 
 #include "lemur/base/error.h"
-#include "lemur/base/hash.h"
-#include "lemur/data/separated.h"
+#include "lemur/features/category.h"
 
 namespace lemur {
-namespace {
 
-const FeatureValue* find_given(const FeatureValues& values, const std::string& name) {
-  const auto found = values.find(name);
-  return found == values.end() ? nullptr : &found->second;
+FeatureReader::FeatureReader(const Catalogue& catalogue, const LiveCounters& counters)
+    : catalogue_(catalogue), counters_(counters) {
+  const size_t num_features = catalogue.store().schema().features.size();
+  for (size_t f = 0; f < num_features; ++f) sources_.push_back(source_of(f));
 }
 
-}  // namespace
-
-FeatureReader::FeatureReader(const Catalogue& catalogue) : catalogue_(catalogue) {
-  for (const StoreSchema::Feature& feature : catalogue.store().schema().features) {
-    Feature known{source_of(feature), ""};
-    for (const FeatureOptions& option : catalogue.options().data.feature)
-      if (option.column == feature.name && option.of == feature.of)
-        known.separator = option.separator;
-    sources_.push_back(known);
-  }
-}
-
-FeatureReader::Source FeatureReader::source_of(const StoreSchema::Feature& feature) const {
+FeatureReader::Source FeatureReader::source_of(size_t index) const {
+  using Kind = Source::Kind;
+  const StoreSchema& schema = catalogue_.store().schema();
+  const StoreSchema::Feature& feature = schema.features[index];
   const auto& columns = catalogue_.options().data.columns;
-  if (feature.is_document_id) return Source::kDocumentId;
-  if (feature.of == "document") return Source::kDocument;
-  if (!feature.is_number && feature.name == columns.user) return Source::kUserId;
-  if (!feature.is_number && !columns.query.empty() && feature.name == columns.query)
-    return Source::kQuery;
-  if (feature.of == "user") return Source::kUserEvent;
-  return source_of_counter(feature.name);
-}
-
-FeatureReader::Source FeatureReader::source_of_counter(const std::string& name) const {
-  const DataOptions& data = catalogue_.options().data;
-  const auto is_of_document = [&](const std::string& column) {
-    return column == data.columns.document ||
-           std::ranges::any_of(data.feature, [&](const FeatureOptions& feature) {
-             return feature.of == "document" && feature.column == column;
-           });
-  };
-  for (const CounterOptions& counter : data.counter) {
-    if (!name.ends_with(fmt::format("({})", fmt::join(counter.by, ", ")))) continue;
-    if (counter.by == std::vector{data.columns.user}) return Source::kUserEvent;
-    if (std::ranges::all_of(counter.by, is_of_document)) return Source::kDocumentEvent;
+  for (size_t c = 0; c < schema.counters.size(); ++c) {
+    if (schema.counters[c].rate_feature == index) return {Kind::kRate, c};
+    if (schema.counters[c].count_feature == index) return {Kind::kCount, c};
   }
-  return Source::kNone;
+  if (feature.is_document_id) return {Kind::kDocumentId};
+  if (feature.of == "document") return {Kind::kDocument};
+  if (!feature.is_number && feature.name == columns.user) return {Kind::kUserId};
+  if (!feature.is_number && !columns.query.empty() && feature.name == columns.query)
+    return {Kind::kQuery};
+  return {feature.of == "user" ? Kind::kUserEvent : Kind::kNone};
 }
 
 void FeatureReader::append(size_t feature, const Subject& subject, Batch::Feature& values) const {
+  using Kind = Source::Kind;
   const std::string& name = catalogue_.store().schema().features[feature].name;
-  const FeatureValue* given = find_given(subject.candidate->features, name);
-  if (given == nullptr) given = find_given(subject.request->features, name);
-  if (given != nullptr) return append_given(feature, *given, values);
-  const auto newest = [&](uint32_t index, auto event) {
-    return index == kNone ? std::nullopt : (catalogue_.*event)(index);
-  };
-  switch (sources_[feature].source) {
-    case Source::kDocumentId:
-      return append_names(feature, {subject.candidate->document}, values);
-    case Source::kUserId:
-      return append_names(feature, {subject.request->user}, values);
-    case Source::kQuery:
-      return append_names(feature, {subject.request->query}, values);
-    case Source::kDocument:
+  if (const FeatureValue* given = find_given(subject, name))
+    return append_given(feature, *given, values);
+  const Source& source = sources_[feature];
+  switch (source.kind) {
+    case Kind::kDocumentId:
+      return append_text(feature, subject.candidate->document, values);
+    case Kind::kUserId:
+      return append_text(feature, subject.request->user, values);
+    case Kind::kQuery:
+      return append_text(feature, subject.request->query, values);
+    case Kind::kDocument:
       return append_row(
           feature,
           subject.document == kNone ? std::nullopt : std::optional<uint64_t>(subject.document),
           values);
-    case Source::kUserEvent:
-      return append_row(feature, newest(subject.user, &Catalogue::newest_event_of_user), values);
-    case Source::kDocumentEvent:
-      return append_row(feature, newest(subject.document, &Catalogue::newest_event_of_document),
-                        values);
-    case Source::kNone:
+    case Kind::kUserEvent:
+      return append_row(
+          feature,
+          subject.user == kNone ? std::nullopt : catalogue_.newest_event_of_user(subject.user),
+          values);
+    case Kind::kRate:
+      return append_number(feature, counters_.find(source.counter, subject).rate, values);
+    case Kind::kCount:
+      return append_number(feature, counters_.find(source.counter, subject).count, values);
+    case Kind::kNone:
       return append_row(feature, std::nullopt, values);
   }
 }
@@ -89,11 +65,33 @@ void FeatureReader::append(size_t feature, const Subject& subject, Batch::Featur
 void FeatureReader::append_given(size_t feature, const FeatureValue& value,
                                  Batch::Feature& values) const {
   const StoreSchema::Feature& schema = catalogue_.store().schema().features[feature];
-  if (schema.is_number != value.number.has_value())
-    fail<InvalidArgument>("rank", "feature '{}' takes {}", schema.name,
-                          schema.is_number ? "a number" : "names");
-  if (!schema.is_number) return append_names(feature, value.categories, values);
-  values.numbers.push_back(schema.scale.apply(*value.number));
+  if (schema.is_number) {
+    if (!value.categories.empty())
+      fail<InvalidArgument>("rank", "feature '{}' takes a number", schema.name);
+    return append_number(feature, value.number.value_or(std::nan("")), values);
+  }
+  std::vector<std::string> names = value.categories;
+  if (value.number) {
+    const auto name = name_of_number(*value.number);
+    if (!name)
+      fail<InvalidArgument>("rank",
+                            "feature '{}' takes names; {} is no whole number that could be one",
+                            schema.name, *value.number);
+    names = {*name};
+  }
+  for (const std::string& name : names)
+    for_each_item(name, schema.is_list ? "" : std::string_view(schema.separator),
+                  [&](std::string_view item) { values.keys.push_back(category_key(item)); });
+  values.offsets.push_back(values.keys.size());
+}
+
+void FeatureReader::append_number(size_t feature, double value, Batch::Feature& values) const {
+  const StoreSchema::Feature& schema = catalogue_.store().schema().features[feature];
+  const float scaled = schema.scale.apply(value);
+  if (!std::isfinite(scaled))
+    fail<InvalidArgument>("rank", "feature '{}': {} is beyond what float32 holds", schema.name,
+                          value);
+  values.numbers.push_back(scaled);
 }
 
 void FeatureReader::append_row(size_t feature, std::optional<uint64_t> row,
@@ -107,16 +105,15 @@ void FeatureReader::append_row(size_t feature, std::optional<uint64_t> row,
     const auto keys = store.categories(feature)[*row];
     values.keys.insert(values.keys.end(), keys.begin(), keys.end());
   }
-  values.offsets.push_back(static_cast<uint32_t>(values.keys.size()));
+  values.offsets.push_back(values.keys.size());
 }
 
-void FeatureReader::append_names(size_t feature, const std::vector<std::string>& names,
-                                 Batch::Feature& values) const {
-  for (const std::string& name : names)
-    for_each_part(name, sources_[feature].separator, [&](std::string_view part) {
-      if (!part.empty()) values.keys.push_back(hash_bytes(part));
-    });
-  values.offsets.push_back(static_cast<uint32_t>(values.keys.size()));
+/// Appends the items of a column's text.
+void FeatureReader::append_text(size_t feature, std::string_view text,
+                                Batch::Feature& values) const {
+  for_each_item(text, catalogue_.store().schema().features[feature].separator,
+                [&](std::string_view item) { values.keys.push_back(category_key(item)); });
+  values.offsets.push_back(values.keys.size());
 }
 
 }  // namespace lemur

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 #include <exception>
+#include <tuple>
+#include <unordered_map>
 
 #include "lemur/base/error.h"
 #include "lemur/base/hash.h"
@@ -12,14 +14,22 @@
 namespace lemur {
 namespace {
 
-RankSchema schema_of(const Catalogue& catalogue) {
+RankSchema schema_of(const Catalogue& catalogue, const LivePast& past) {
   const StoreSchema& store = catalogue.store().schema();
   RankSchema schema{.labels = store.labels, .actions = store.actions};
   for (const auto& field : store.text) schema.text_fields.push_back(field.name);
   for (const auto& feature : store.features)
-    schema.features.push_back({feature.name, feature.of, feature.is_number});
+    schema.features.push_back({.name = feature.name,
+                               .of = feature.of,
+                               .is_number = feature.is_number,
+                               .scale = feature.scale});
+  for (const auto& counter : store.counters)
+    for (uint64_t feature : {counter.rate_feature, counter.count_feature})
+      schema.features[feature].is_counter = true;
   for (const auto& history : store.histories)
     schema.histories.push_back({history.name, history.length});
+  schema.missing_at_serving = past.missing();
+  schema.has_declared_times = store.has_declared_times;
   schema.vector_width = catalogue.options().model.representation_width;
   return schema;
 }
@@ -54,9 +64,9 @@ Predictor::Predictor(const Catalogue& catalogue, PredictorOptions options,
     : catalogue_(catalogue),
       options_(std::move(options)),
       observer_(observer),
-      schema_(schema_of(catalogue)),
-      histories_(catalogue),
-      scorer_(catalogue, histories_, options_.max_encoded, recent_, observer),
+      past_(catalogue),
+      schema_(schema_of(catalogue, past_)),
+      scorer_(catalogue, past_, options_.max_encoded, recent_, observer),
       worker_([this] { run(); }) {
   for (RankRequest& request : logged_requests(catalogue, options_.recorded_requests))
     record(std::move(request));
@@ -80,7 +90,7 @@ std::shared_ptr<Snapshot> Predictor::snapshot() const {
 
 void Predictor::warm(Snapshot& snapshot) {
   ServingObserver unobserved;
-  Scorer scorer(catalogue_, histories_, options_.max_encoded, recent_, unobserved);
+  Scorer scorer(catalogue_, past_, options_.max_encoded, recent_, unobserved);
   scorer.encode_recent(snapshot);
   std::deque<std::shared_ptr<const RankRequest>> requests;
   {
@@ -119,10 +129,7 @@ void Predictor::report_load_failure(const std::string& error) {
   ++load_failures_;
 }
 
-void Predictor::add_action(const std::string& user, const std::string& document, int64_t time_ms,
-                           const std::string& action) {
-  histories_.add(user, document, time_ms, histories_.action(action).value_or(0));
-}
+bool Predictor::learn(const FeedbackEvent& event) { return past_.add(event); }
 
 BackendStatus Predictor::status() const {
   std::lock_guard lock(mutex_);
@@ -263,14 +270,52 @@ std::vector<RankResult> Predictor::score_together(Snapshot& snapshot, std::vecto
   } catch (const std::exception&) {
     results.clear();
   }
-  for (const RankRequest* request : requests) {
-    try {
-      results.emplace_back(std::move(scorer_.rank(snapshot, {&request, 1})[0]));
-    } catch (const std::exception&) {
-      results.emplace_back(failure_in_flight());
-    }
-  }
+  for (const RankRequest* request : requests) results.push_back(score_alone(snapshot, *request));
   return results;
+}
+
+RankResult Predictor::score_alone(Snapshot& snapshot, const RankRequest& request) {
+  const RankRequest* one = &request;
+  try {
+    return std::move(scorer_.rank(snapshot, {&one, 1})[0]);
+  } catch (const NotFinite& error) {
+    const RankFailure failure = blame(snapshot, request, error);
+    observer_.score_not_finite(failure.kind == RankFailure::Kind::kInvalid);
+    return failure;
+  } catch (const std::exception&) {
+    return failure_in_flight();
+  }
+}
+
+/// Finds the feature without which the score would be finite; none: the model is at fault.
+RankFailure Predictor::blame(Snapshot& snapshot, const RankRequest& request,
+                             const NotFinite& error) {
+  RankRequest alone = request;
+  alone.explain = false;
+  alone.documents = {request.documents[error.document]};
+  const std::string document = fmt::format("documents[{}]", error.document);
+  const auto is_finite_without = [&](FeatureValues& values, const std::string& name) {
+    const auto node = values.extract(name);
+    const RankRequest* one = &alone;
+    try {
+      scorer_.rank(snapshot, {&one, 1});
+      return true;
+    } catch (const NotFinite&) {
+      values[name] = node.mapped();
+      return false;
+    }
+  };
+  for (const auto& [values, of, path] :
+       {std::tuple{&alone.features, &request.features, std::string()},
+        std::tuple{&alone.documents[0].features, &request.documents[error.document].features,
+                   document + "."}})
+    for (const auto& [name, value] : *of)
+      if (value.number && is_finite_without(*values, name))
+        return {RankFailure::Kind::kInvalid,
+                fmt::format("[rank] with {} for feature '{}' the score is no finite number",
+                            *value.number, name),
+                path + "features." + name};
+  return {RankFailure::Kind::kInternal, error.what(), document};
 }
 
 void Predictor::embed_now(EmbedJob job) {
@@ -326,20 +371,23 @@ std::optional<DocumentFacts> Predictor::document(std::string_view id) const {
 std::vector<RankRequest> logged_requests(const Catalogue& catalogue, size_t count) {
   const SampleStore& store = catalogue.store();
   std::vector<RankRequest> requests;
-  uint64_t current = 0;
+  std::unordered_map<uint64_t, size_t> places;  // by the request's key; its events may lie apart
   for (uint64_t event = store.schema().num_events; event-- > 0;) {
-    if (requests.empty() || store.requests()[event] != current) {
-      if (requests.size() == count) break;
-      current = store.requests()[event];
+    const auto known = places.find(store.requests()[event]);
+    if (known == places.end() && requests.size() == count) continue;
+    const size_t place = known == places.end() ? requests.size() : known->second;
+    if (known == places.end()) {
+      places.emplace(store.requests()[event], place);
       RankRequest& request = requests.emplace_back();
       request.id = store.request_name(event);
       request.user = store.user_id(store.users()[event]);
-      request.time_ms = store.times()[event];
+      request.time_ms = store.request_times()[event];
       if (store.queries()[event] != kNone) request.query = store.query_text(store.queries()[event]);
     }
-    requests.back().documents.push_back(
+    requests[place].documents.push_back(
         {.document = std::string(store.document_id(store.documents()[event]))});
   }
+  for (RankRequest& request : requests) std::ranges::reverse(request.documents);
   std::ranges::reverse(requests);
   return requests;
 }

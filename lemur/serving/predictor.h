@@ -14,11 +14,11 @@
 #include <vector>
 
 #include "lemur/serving/catalogue.h"
+#include "lemur/serving/live_past.h"
 #include "lemur/serving/ranking_backend.h"
 #include "lemur/serving/scorer.h"
 #include "lemur/serving/serving_observer.h"
 #include "lemur/serving/snapshot.h"
-#include "lemur/serving/user_histories.h"
 
 namespace lemur {
 
@@ -51,9 +51,9 @@ class Predictor : public RankBackend {
   /// Notes that a newer model could not be loaded.
   void report_load_failure(const std::string& error);
 
-  /// Adds what a user did to the histories.
-  void add_action(const std::string& user, const std::string& document, int64_t time_ms,
-                  const std::string& action);
+  /// Adds what happened to histories and counters. Returns false, and adds nothing, where the event
+  /// names an action that the schema lacks.
+  bool learn(const FeedbackEvent& event);
 
   const RankSchema& schema() const override { return schema_; }
   BackendStatus status() const override;
@@ -83,6 +83,8 @@ class Predictor : public RankBackend {
   std::vector<RankJob> take_batch(std::unique_lock<std::mutex>& lock);
   void score(std::vector<RankJob> jobs);
   std::vector<RankResult> score_together(Snapshot& snapshot, std::vector<RankJob>& jobs);
+  RankResult score_alone(Snapshot& snapshot, const RankRequest& request);
+  RankFailure blame(Snapshot& snapshot, const RankRequest& request, const NotFinite& error);
   void embed_now(EmbedJob job);
   void record(RankRequest request);
   std::shared_ptr<Snapshot> snapshot() const;
@@ -91,8 +93,8 @@ class Predictor : public RankBackend {
   const Catalogue& catalogue_;
   const PredictorOptions options_;
   ServingObserver& observer_;
+  LivePast past_;
   RankSchema schema_;
-  UserHistories histories_;
   RecentContent recent_;
   Scorer scorer_;  // of the scoring thread
 
@@ -110,7 +112,8 @@ class Predictor : public RankBackend {
   std::thread worker_;
 };
 
-/// Returns requests as they were logged: the store's newest ones of up to `count`, newest last.
+/// Returns requests as they were logged: the store's newest ones of up to `count`, newest last,
+/// each whole and at the time of its first impression.
 std::vector<RankRequest> logged_requests(const Catalogue& catalogue, size_t count);
 
 }  // namespace lemur

@@ -34,8 +34,8 @@ std::optional<std::vector<HistoryItem>> Predictor::history(std::string_view user
   const auto& histories = schema_.histories;
   const auto found = std::ranges::find(histories, name, &RankSchema::History::name);
   if (found == histories.end()) return std::nullopt;
-  const auto elements = histories_.read(static_cast<size_t>(found - histories.begin()), user,
-                                        std::numeric_limits<int64_t>::max());
+  const auto elements = past_.histories().read(static_cast<size_t>(found - histories.begin()), user,
+                                               std::numeric_limits<int64_t>::max());
   std::vector<HistoryItem> items;
   for (auto element = elements.rbegin(); element != elements.rend() && items.size() < limit;
        ++element) {
@@ -43,7 +43,7 @@ std::optional<std::vector<HistoryItem>> Predictor::history(std::string_view user
     item.time_ms = element->time_ms;
     if (element->action < schema_.actions.size()) item.action = schema_.actions[element->action];
     if (element->document == kNone) {
-      item.document = histories_.added_document(element->key);
+      item.document = past_.histories().added_document(element->key);
       continue;
     }
     item.document = catalogue_.store().document_id(element->document);

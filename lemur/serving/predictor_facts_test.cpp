@@ -55,8 +55,9 @@ TEST_F(FactsTest, TheHistoryIsTheNewestActionsWithTheirTitles) {
 }
 
 TEST_F(FactsTest, FeedbackComesFirstInTheHistoryAndADocumentMayBeUnknown) {
-  predictor->add_action("u1", "d3", 1000, "buy");
-  predictor->add_action("u1", "not in the store", 2000, "like");
+  predictor->learn(event_of("u1", "d3", 1000, "buy"));
+  predictor->learn(event_of("u1", "not in the store", 2000, "like"));
+  EXPECT_FALSE(predictor->learn(event_of("u1", "d4", 3000, "steal")));
   const auto items = *predictor->history("u1", "clicks", 2);
   ASSERT_EQ(items.size(), 2u);
   EXPECT_EQ(items[0].document, "not in the store");

@@ -4,6 +4,7 @@
 
 #include <fstream>
 #include <future>
+#include <map>
 
 #include "lemur/serving/checkpoint_watcher.h"
 #include "lemur/serving/serving_testing.h"
@@ -79,6 +80,69 @@ TEST(Predictor, OneRequestsFaultIsItsOwn) {
   predictor.rank(wrong, [&](RankResult r) { bad.set_value(std::move(r)); });
   EXPECT_TRUE(std::holds_alternative<RankAnswer>(good.get_future().get()));
   EXPECT_EQ(failure(bad.get_future().get()), RankFailure::Kind::kInvalid);
+}
+
+/// Counts requests without an answer.
+struct Faults : ServingObserver {
+  void score_not_finite(bool by_request) override { ++(by_request ? of_request : of_model); }
+  int of_request = 0, of_model = 0;
+};
+
+TEST(Predictor, AScoreThatIsNoNumberIsAFaultOfTheModelAndCounted) {
+  ServedStore served;
+  Faults faults;
+  Predictor predictor(*served.catalogue, {}, faults);
+  auto snapshot = served.load(1);
+  served.poison(*snapshot);
+  predictor.publish(std::move(snapshot));
+  RankRequest request = served.request({1, 2});
+  request.features["rate(user)"].number = 0.5;
+  const RankResult result = rank(predictor, request);
+  EXPECT_EQ(failure(result), RankFailure::Kind::kInternal);
+  EXPECT_EQ(std::get<RankFailure>(result).field, "documents[0]");
+  EXPECT_EQ(faults.of_model, 1);
+  predictor.publish(served.load(2));
+  EXPECT_TRUE(std::holds_alternative<RankAnswer>(rank(predictor, request)));
+}
+
+TEST(Predictor, NamesTheFeatureThatMakesAScoreNoNumber) {
+  ServedStore served;
+  Faults faults;
+  Predictor predictor(*served.catalogue, {}, faults);
+  predictor.publish(served.load(1));
+  RankRequest request = served.request({1, 2});
+  request.features["rate(user)"].number = 0.5;
+  request.documents[1].features["price"].number =
+      3e37;  // float32 holds it; its products it does not
+  const RankResult result = rank(predictor, request);
+  EXPECT_EQ(failure(result), RankFailure::Kind::kInvalid);
+  EXPECT_EQ(std::get<RankFailure>(result).field, "documents[1].features.price");
+  EXPECT_EQ(faults.of_request, 1);
+}
+
+TEST(LoggedRequests, AreWholeWhereTheirEventsLieApart) {
+  ServedStore served;
+  const SampleStore& store = *served.store;
+  const std::vector<RankRequest> requests = logged_requests(*served.catalogue, 1000);
+  std::map<std::string, std::vector<std::string>> expected;
+  std::map<std::string, int64_t> first;
+  for (uint64_t event = 0; event < store.schema().num_events; ++event) {
+    const std::string name = store.request_name(event);
+    expected[name].emplace_back(store.document_id(store.documents()[event]));
+    first.try_emplace(name, store.times()[event]);
+    first[name] = std::min(first[name], store.times()[event]);
+  }
+  ASSERT_EQ(requests.size(), expected.size());
+  for (const RankRequest& request : requests) {
+    std::vector<std::string> documents;
+    for (const Candidate& candidate : request.documents) documents.push_back(candidate.document);
+    EXPECT_EQ(documents, expected[request.id]);
+    EXPECT_EQ(request.time_ms, first[request.id]);
+  }
+  const auto newest = logged_requests(*served.catalogue, 2);
+  ASSERT_EQ(newest.size(), 2u);
+  EXPECT_EQ(newest[1].id, requests.back().id);
+  EXPECT_EQ(newest[1].documents.size(), requests.back().documents.size());
 }
 
 TEST(Predictor, TheOldModelIsFreedWhenItIsReplaced) {

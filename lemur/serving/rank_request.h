@@ -14,7 +14,7 @@
 namespace lemur {
 
 /// A feature's value as a client gives it: names of a category feature, or a number (raw, not
-/// standardised).
+/// standardised). Without either it is missing, whatever the store knows.
 struct FeatureValue {
   std::vector<std::string> categories;
   std::optional<double> number;  ///< set: a number, and `categories` is empty
@@ -41,7 +41,7 @@ struct RankRequest {
   std::string id;          ///< of the request; echoed
   std::string user;        ///< ID; empty: nobody known
   std::string query;       ///< raw text; empty: none
-  int64_t time_ms = 0;     ///< when the ranking is shown: what the user did before counts
+  int64_t time_ms = 0;     ///< of its first impression: what happened before is known to it
   FeatureValues features;  ///< of the user and the context
   std::vector<Candidate> documents;
   /// Past actions by the schema's names of histories, in any order of time. A history that is not

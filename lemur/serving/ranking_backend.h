@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "lemur/features/number_scale.h"
 #include "lemur/serving/rank_request.h"
 
 namespace lemur {
@@ -20,17 +21,27 @@ struct RankSchema {
     std::string name;
     std::string of;  ///< document | user | context | cross
     bool is_number = false;
+    bool is_counter = false;  ///< computed where it is not given; of a request or of a document
+    NumberScale scale = {};   ///< of a number
   };
   struct History {
     std::string name;
     int64_t length = 0;  ///< newest actions that count
+  };
+  /// A column that a counter's key or a history's condition asks for and that clients cannot give.
+  struct Missing {
+    std::string kind;  ///< counter | history
+    std::string name;  ///< of the history, or of the counter's rate
+    std::string column;
   };
   std::vector<std::string> labels;  ///< the first one ranks
   std::vector<std::string> text_fields;
   std::vector<Feature> features;
   std::vector<History> histories;
   std::vector<std::string> actions;
-  int64_t vector_width = 0;  ///< numbers in an embedding
+  std::vector<Missing> missing_at_serving;
+  bool has_declared_times = false;  ///< times may lie anywhere, else by features/time_rule.h
+  int64_t vector_width = 0;         ///< numbers in an embedding
 };
 
 /// Why a request has no answer.

@@ -64,12 +64,12 @@ void add_encoded(Snapshot& snapshot, std::span<const uint64_t> keys, std::span<i
 
 }  // namespace
 
-Scorer::Scorer(const Catalogue& catalogue, const UserHistories& histories, int64_t max_encoded,
+Scorer::Scorer(const Catalogue& catalogue, const LivePast& past, int64_t max_encoded,
                RecentContent& recent, ServingObserver& observer)
     : catalogue_(catalogue),
-      histories_(histories),
+      histories_(past.histories()),
       observer_(observer),
-      features_(catalogue),
+      features_(catalogue, past.counters()),
       content_(catalogue, max_encoded, recent, observer) {}
 
 void Scorer::read_features(Snapshot& snapshot, std::span<const RankRequest* const> requests,
@@ -217,6 +217,28 @@ Scorer::Prepared Scorer::prepare(Snapshot& snapshot, std::span<const RankRequest
   return prepared;
 }
 
+/// Returns the scores [B, labels] of a request's candidates and their order. Throws NotFinite.
+RankAnswer Scorer::make_answer(const Prepared& prepared, size_t request,
+                               const torch::Tensor& scores) {
+  const int64_t labels = scores.size(1);
+  const auto* values = scores.data_ptr<float>();
+  RankAnswer answer;
+  for (int64_t b = prepared.begin[request]; b < prepared.begin[request + 1]; ++b) {
+    RankedDocument& document = answer.documents.emplace_back();
+    document.scores.assign(values + b * labels, values + (b + 1) * labels);
+    document.flags = prepared.subjects[static_cast<size_t>(b)].flags;
+    for (float score : document.scores)
+      if (!std::isfinite(score))
+        throw NotFinite(answer.documents.size() - 1,
+                        "[rank] the document's score is no finite number");
+  }
+  answer.order.resize(answer.documents.size());
+  std::iota(answer.order.begin(), answer.order.end(), 0);
+  std::ranges::stable_sort(answer.order, std::greater(),
+                           [&](uint32_t i) { return answer.documents[i].scores[0]; });
+  return answer;
+}
+
 std::vector<RankAnswer> Scorer::rank(Snapshot& snapshot,
                                      std::span<const RankRequest* const> requests) {
   torch::InferenceMode inference;
@@ -232,23 +254,12 @@ std::vector<RankAnswer> Scorer::rank(Snapshot& snapshot,
   observer_.stage_took(ServingStage::kPrepare, prepare_s);
   observer_.stage_took(ServingStage::kScore, score_s);
 
-  const int64_t labels = scores.size(1);
-  const auto* values = scores.data_ptr<float>();
-  std::vector<RankAnswer> answers(requests.size());
+  std::vector<RankAnswer> answers;
   for (size_t g = 0; g < requests.size(); ++g) {
-    RankAnswer& answer = answers[g];
+    RankAnswer& answer = answers.emplace_back(make_answer(prepared, g, scores));
     answer.model_version = snapshot.version;
     answer.prepare_ms = 1e3 * prepare_s;
     answer.score_ms = 1e3 * score_s;
-    for (int64_t b = prepared.begin[g]; b < prepared.begin[g + 1]; ++b) {
-      RankedDocument& document = answer.documents.emplace_back();
-      document.scores.assign(values + b * labels, values + (b + 1) * labels);
-      document.flags = prepared.subjects[static_cast<size_t>(b)].flags;
-    }
-    answer.order.resize(answer.documents.size());
-    std::iota(answer.order.begin(), answer.order.end(), 0);
-    std::ranges::stable_sort(answer.order, std::greater(),
-                             [&](uint32_t i) { return answer.documents[i].scores[0]; });
     if (requests[g]->explain) explain(snapshot, prepared, scored, g, answer);
   }
   return answers;
@@ -283,6 +294,11 @@ EmbedResult Scorer::embed(Snapshot& snapshot, const EmbedRequest& request) {
     answer.from_bank = (subject.flags & kEncodedNow) == 0;
   }
   answer.vector.assign(vector.data_ptr<float>(), vector.data_ptr<float>() + vector.numel());
+  if (!std::ranges::all_of(answer.vector, [](float x) { return std::isfinite(x); })) {
+    observer_.score_not_finite(/*by_request=*/false);
+    return RankFailure{RankFailure::Kind::kInternal, "[embed] the vector holds no finite numbers",
+                       request.query ? "query" : "document"};
+  }
   return answer;
 }
 

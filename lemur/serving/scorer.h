@@ -5,30 +5,41 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
+#include "lemur/base/error.h"
 #include "lemur/model/ranking_model.h"
 #include "lemur/serving/catalogue.h"
 #include "lemur/serving/content_reader.h"
 #include "lemur/serving/feature_reader.h"
+#include "lemur/serving/live_past.h"
 #include "lemur/serving/rank_request.h"
 #include "lemur/serving/ranking_backend.h"
 #include "lemur/serving/serving_observer.h"
 #include "lemur/serving/snapshot.h"
-#include "lemur/serving/user_histories.h"
 
 namespace lemur {
+
+/// A score is no finite number.
+class NotFinite : public Error {
+ public:
+  NotFinite(size_t document_index, const std::string& message)
+      : Error(message), document(document_index) {}
+  const size_t document;  ///< of the request
+};
 
 /// Every request's user side (histories, query) is prepared once, all candidates of all requests
 /// are scored in one pass. The scores of a request are the same bit for bit whatever requests it is
 /// scored with. Holds scratch memory: one per thread. What it is given must outlive it.
 class Scorer {
  public:
-  Scorer(const Catalogue& catalogue, const UserHistories& histories, int64_t max_encoded,
+  Scorer(const Catalogue& catalogue, const LivePast& past, int64_t max_encoded,
          RecentContent& recent, ServingObserver& observer);
 
   /// Returns the answers in the order of the requests, without their times in the queue. Throws
-  /// InvalidArgument where a request names what does not exist.
+  /// InvalidArgument where a request names what does not exist, NotFinite where a score is no
+  /// finite number.
   std::vector<RankAnswer> rank(Snapshot& snapshot, std::span<const RankRequest* const> requests);
 
   /// Encodes for a snapshot that is new what requests made others encode of late.
@@ -61,6 +72,8 @@ class Scorer {
   std::vector<uint64_t> read_histories(Snapshot& snapshot,
                                        std::span<const RankRequest* const> requests,
                                        Prepared& prepared);
+  static RankAnswer make_answer(const Prepared& prepared, size_t request,
+                                const torch::Tensor& scores);
   void explain(Snapshot& snapshot, const Prepared& prepared, const Scored& scored, size_t request,
                RankAnswer& answer) const;
 

@@ -11,8 +11,8 @@ namespace {
 struct Example {
   explicit Example(uint32_t in_bank = 20, int64_t max_encoded = 32)
       : snapshot(served.load(1, in_bank)),
-        histories(*served.catalogue),
-        scorer(*served.catalogue, histories, max_encoded, recent, observer) {}
+        past(*served.catalogue),
+        scorer(*served.catalogue, past, max_encoded, recent, observer) {}
 
   RankAnswer rank(const RankRequest& request) {
     const RankRequest* one = &request;
@@ -27,7 +27,7 @@ struct Example {
 
   ServedStore served;
   std::shared_ptr<Snapshot> snapshot;
-  UserHistories histories;
+  LivePast past;
   ServingObserver observer;
   RecentContent recent;
   Scorer scorer;
@@ -121,14 +121,14 @@ TEST(Scorer, FeedbackJoinsTheHistory) {
   Example x;
   RankRequest request = x.served.request({1, 2});
   const std::vector<float> before = x.scores(request);
-  x.histories.add("u1", "d7", 100, 2);
+  x.past.add(event_of("u1", "d7", 100, "buy"));
   EXPECT_EQ(x.scores(request), before) << "not before it happened";
   request.time_ms = 101;
   const std::vector<float> after = x.scores(request);
   EXPECT_NE(after, before);
   request.user = "stranger";
   const std::vector<float> stranger = x.scores(request);
-  x.histories.add("stranger", "d7", 100, 2);
+  x.past.add(event_of("stranger", "d7", 100, "buy"));
   EXPECT_NE(x.scores(request), stranger);
 }
 
@@ -146,6 +146,34 @@ TEST(Scorer, FeaturesOfTheRequestReplaceTheStores) {
   EXPECT_EQ(for_one[1], stored[1]);
   request.documents[0].features["price"] = {.categories = {"dear"}};
   EXPECT_THROW(x.scores(request), InvalidArgument);
+}
+
+TEST(Scorer, AFeatureThatIsMissingIsNotTheStores) {
+  Example x;
+  RankRequest request = x.served.request({1});
+  const std::vector<float> stored = x.scores(request);
+  request.documents[0].features["price"] = {};
+  const std::vector<float> missing = x.scores(request);
+  EXPECT_NE(missing, stored);
+  request.documents[0].features["price"].number = 3.5;  // the mean: 0 once standardised
+  EXPECT_EQ(x.scores(request), missing);
+}
+
+TEST(Scorer, RefusesNumbersBeyondFloat32) {
+  Example x;
+  RankRequest request = x.served.request({1});
+  request.documents[0].features["price"].number = 1e300;
+  EXPECT_THROW(x.scores(request), InvalidArgument);
+  for (double small : {-0.0, 5e-324, 1e-310}) {
+    request.documents[0].features["price"].number = small;
+    for (float score : x.scores(request)) EXPECT_TRUE(std::isfinite(score)) << small;
+  }
+}
+
+TEST(Scorer, AScoreThatIsNoNumberIsNoAnswer) {
+  Example x;
+  x.served.poison(*x.snapshot);
+  EXPECT_THROW(x.scores(x.served.request({1, 2})), NotFinite);
 }
 
 TEST(Scorer, TakesScoresApart) {

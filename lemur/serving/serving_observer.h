@@ -18,6 +18,8 @@ class ServingObserver {
   virtual ~ServingObserver() = default;
   virtual void stage_took(ServingStage /*stage*/, double /*seconds*/) {}
   virtual void batch_scored(int64_t /*requests*/, int64_t /*documents*/) {}
+  /// A request had no answer, as a score was no finite number: by what it gave, or by the model.
+  virtual void score_not_finite(bool /*by_request*/) {}
   virtual void bank_looked_up(BankLookup /*result*/, int64_t /*documents*/) {}
 };
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -9,12 +10,24 @@
 #include "lemur/base/testing.h"
 #include "lemur/data/run_folder.h"
 #include "lemur/data/sample_store_testing.h"
+#include "lemur/feedback/feedback_event.h"
 #include "lemur/model/bank_writer.h"
 #include "lemur/model/model_state.h"
 #include "lemur/serving/catalogue.h"
 #include "lemur/serving/snapshot.h"
 
 namespace lemur {
+
+/// What a user did with a document.
+inline FeedbackEvent event_of(const std::string& user, const std::string& document, int64_t time_ms,
+                              const std::string& action) {
+  FeedbackEvent event;
+  event.user = user;
+  event.document = document;
+  event.time_ms = time_ms;
+  event.action = action;
+  return event;
+}
 
 /// 120 events over 20 documents; query q's text is "query <q>", as its tokens say.
 struct ServedStore {
@@ -69,6 +82,12 @@ struct ServedStore {
     RankRequest request{.user = "u1", .query = "query 3", .time_ms = 100};
     for (int d : documents) request.documents.push_back({.document = fmt::format("d{}", d)});
     return request;
+  }
+
+  /// Makes the model's weights no numbers.
+  void poison(Snapshot& snapshot) const {
+    for (auto& parameter : snapshot.state.model->parameters())
+      parameter.fill_(std::numeric_limits<float>::quiet_NaN());
   }
 
   TemporaryFolder folder;

@@ -9,6 +9,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "lemur/features/condition.h"
+#include "lemur/feedback/feedback_event.h"
 #include "lemur/serving/catalogue.h"
 #include "lemur/serving/rank_request.h"
 
@@ -27,28 +29,33 @@ class UserHistories {
  public:
   explicit UserHistories(const Catalogue& catalogue);
 
-  /// Adds an action to every history. Each keeps its newest ones only.
-  void add(std::string_view user, std::string_view document, int64_t time_ms, uint8_t action);
+  /// Adds what happened to the histories whose condition holds. Each keeps its newest ones only.
+  /// Returns false, and adds nothing, where the event names an action that the schema lacks.
+  bool add(const FeedbackEvent& event);
 
   /// Returns the ID of a document that was added and that the store does not know; empty for
   /// others.
   std::string added_document(uint64_t key) const;
 
-  /// Returns what the user did before `time_ms`, oldest first, at most the history's length.
+  /// Returns what a request at `time_ms` may know of the user (features/known.h), oldest first, at
+  /// most the history's length.
   std::vector<HistoryElement> read(size_t history, std::string_view user, int64_t time_ms) const;
 
-  /// Returns the same of actions that a request gives. Throws InvalidArgument for an action that
-  /// the schema lacks.
+  /// Returns the newest of the actions that a request gives as the user's past, as they are: no
+  /// condition, no delay. Throws InvalidArgument for an action that the schema lacks.
   std::vector<HistoryElement> given(size_t history, const std::vector<PastAction>& actions,
                                     int64_t time_ms) const;
 
-  /// Index of an action's name, the first where it is empty; nothing for an unknown one.
-  std::optional<uint8_t> action(std::string_view name) const;
+  /// Columns that the history's condition asks for and feedback cannot give: they are NULL there.
+  std::vector<std::string> missing(size_t history) const;
 
  private:
   using Added = std::vector<std::deque<HistoryElement>>;  // per history, ascending in time
+  std::optional<uint8_t> action(std::string_view name) const;
+  std::vector<bool> joined_by(const FeedbackEvent& event) const;
 
   const Catalogue& catalogue_;
+  std::vector<Condition> conditions_;                // per history
   mutable std::mutex mutex_;                         // guards what follows
   std::unordered_map<uint64_t, Added> added_;        // by hash_bytes of the user's ID
   std::unordered_map<uint64_t, std::string> names_;  // by key: added documents that the store lacks
