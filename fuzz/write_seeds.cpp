@@ -1,6 +1,6 @@
 // Writes a few small inputs for each fuzz target to start from.
-//   write_seeds FOLDER   makes FOLDER/jpeg, FOLDER/png, FOLDER/webp, FOLDER/tokenizer and
-//   FOLDER/rank_request
+//   write_seeds FOLDER   makes FOLDER/jpeg, FOLDER/png, FOLDER/webp, FOLDER/tokenizer,
+//   FOLDER/rank_request, FOLDER/csv and FOLDER/json_lines
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -42,19 +42,38 @@ void write_seeds(const std::filesystem::path& folder) {
     texts.emplace_back(text.begin(), text.end());
   write(folder / "tokenizer", texts);
   std::vector<Bytes> bodies;
-  for (std::string body :
-       {R"({"user":42,"query":"q","request":"r","time_ms":5,"features":{"hour":"1","age":2.5},)"
-        R"("documents":["1",2,{"id":"9","texts":{"title":"t"},"features":{"price":3}}],)"
-        R"("history":{"long":[{"document":"5","time_ms":1,"action":"like"}]},)"
-        R"("deadline_ms":50,"top":2,"explain":true})",
-        R"({"query":"q","deadline_ms":5})", R"({"document":{"id":1,"texts":{"genres":"g"}}})",
-        R"({"events":[{"user":1,"document":"2","time_ms":3,"request":"r","query":"q",)"
-        R"("labels":{"click":1},"action":"like","features":{"hour":["1","2"]},"id":"e"}]})",
-        R"({"id":"i","inputs":[{"name":"documents","datatype":"BYTES","shape":[2],)"
-        R"("data":["1","2"]},{"name":"user","datatype":"BYTES","shape":[1],"data":["u"]}],)"
-        R"("outputs":[{"name":"flags"}]})"})
+  for (
+      std::string body :
+      {R"({"user":42,"query":"q","request":"r","time_ms":978300000005,)"
+       R"("features":{"hour":"1","age":2.5},)"
+       R"("documents":["1",2,{"id":"9","texts":{"title":"t"},"features":{"price":3}}],)"
+       R"("history":{"long":[{"document":"5","time_ms":978300000001,"action":"like"}]},)"
+       R"("deadline_ms":50,"top":2,"explain":true})",
+       R"({"query":"q","deadline_ms":5})", R"({"document":{"id":1,"texts":{"genres":"g"}}})",
+       R"({"events":[{"user":1,"document":"2","time_ms":978300000003,"request":"r","query":"q",)"
+       R"("labels":{"click":1},"action":"like","features":{"hour":["1","2"]},"id":"e"}]})",
+       R"({"id":"i","inputs":[{"name":"documents","datatype":"BYTES","shape":[2],)"
+       R"("data":["1","2"]},{"name":"user","datatype":"BYTES","shape":[1],"data":["u"]}],)"
+       R"("outputs":[{"name":"flags"}]})"})
     bodies.emplace_back(body.begin(), body.end());
   write(folder / "rank_request", bodies);
+  std::vector<Bytes> tables;
+  for (std::string table :
+       {std::string("a,b\n1,\"x,\"\"y\"\"\"\n\n,2\r\n"), std::string("a;b\r1;2"),
+        std::string("\xff\xfe"
+                    "a\0,\0b\0\n\0",
+                    10),
+        std::string("\xef\xbb\xbf"
+                    "a\n\n1\n\n"),
+        std::string("a\tb\nNA\t\"x\\\"y\"\n")})
+    tables.emplace_back(table.begin(), table.end());
+  write(folder / "csv", tables);
+  std::vector<Bytes> records;
+  for (std::string text :
+       {"{\"a\":[1,\"x\\n\",null],\"b\":{\"c\":1.5e3}}\n{\"a\":\"\\u00e9\\ud83e\\udd8a\"}\n",
+        "[{\"a\":-0.1},\n{\"b\":[{\"c\":2},[]]}]", "\n{\"a\":true}{\"a\":false}"})
+    records.emplace_back(text.begin(), text.end());
+  write(folder / "json_lines", records);
 }
 
 }  // namespace

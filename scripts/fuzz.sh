@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fuzzes what reads bytes from outside, the image decoders, the tokenizer and the parsers of requests, under ASan and UBSan. What is found stays in build-fuzz/corpus and is
+# Fuzzes what reads bytes from outside, the image decoders, the tokenizer, the parsers of requests and the readers of CSV and JSON, under ASan and UBSan. What is found stays in build-fuzz/corpus and is
 # where the next call starts.
 #   scripts/fuzz.sh [SECONDS]   of each target; default 10
 set -euo pipefail
@@ -9,7 +9,7 @@ cmake --preset fuzz >/dev/null
 cmake --build build-fuzz -j2
 build-fuzz/write_seeds build-fuzz/seeds
 export UBSAN_OPTIONS=print_stacktrace=1
-for target in jpeg png webp tokenizer rank_request; do
+for target in jpeg png webp tokenizer rank_request csv json_lines; do
   mkdir -p "build-fuzz/corpus/$target"
   log="build-fuzz/$target.log"
   if ! "build-fuzz/${target}_fuzz" -max_total_time="$seconds" -max_len=16384 -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \

@@ -57,7 +57,7 @@ tidy() {
     return 1
   fi
   # What clang-tidy prints on a clean file (how many warnings it suppressed) is noise.
-  sources | grep -E '^lemur/(base|text|simd|data|synth|feedback|http|report|ablate)/[^/]*\.cpp$' | grep -v '_test\.cpp$' |
+  sources | grep -E '^lemur/(base|text|simd|features|input|data|synth|feedback|http|report|ablate)/[^/]*\.cpp$' | grep -v '_test\.cpp$' |
     xargs -r -P "$(nproc)" -n 1 clang-tidy -p build --quiet --extra-arg=-Wno-unknown-warning-option 2> >(grep -vE '^[0-9]+ warnings? ' >&2)
 }
 
