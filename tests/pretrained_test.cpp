@@ -105,14 +105,13 @@ TEST_F(PretrainedRun, ResumesAcrossTheThawWithoutThePretrainedFolder) {
   state.load(parts.checkpoint(whole.steps));
   options.model.query_pretrained = "other";
   expect_error<InvalidArgument>([&] { run("parts", /*resume=*/true); },
-                                "the run was started with model.document_pretrained = 'bert' and "
-                                "model.query_pretrained = 'bert'");
+                                "model.query_pretrained = \"bert\", not \"other\"");
 }
 
 TEST_F(PretrainedRun, LeavesNoRunWhereTheWeightsCannotBeRead) {
   fs::resize_file(folder.path() / "bert/model.safetensors", 1000);
   expect_error<DataError>([&] { run("run"); }, "model.safetensors");
-  EXPECT_FALSE(fs::exists(folder.path() / "run"));
+  EXPECT_FALSE(RunFolder(folder.path() / "run").exists());
 }
 
 }  // namespace
