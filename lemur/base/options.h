@@ -461,8 +461,8 @@ struct TrainOptions {
     v("batch_size", batch_size, "Impressions per step.", Range{1, 1 << 20});
     v("micro_batch_size", micro_batch_size,
       "Impressions that pass at a time; the gradients of a step's parts are added up, SQDC's "
-      "negatives are those of a part. Less memory; a document in several parts is drawn for the "
-      "encoder in each; 0: batch_size.",
+      "negatives are those of the whole step. Less memory; a document in several parts is drawn "
+      "for the encoder in each. Not with model.encoder_dropout; 0: batch_size.",
       Range{0, 1 << 20});
     v("order", order,
       "time: as logged, one after the other; window: shuffled inside windows of `window` "
