@@ -203,7 +203,8 @@ void HttpApi::dispatch(Call& call) {
   call.segments = split_path(call.request.path);
   std::string allowed;
   // What answers GET answers HEAD: the server sends such an answer without its body.
-  const std::string_view method = call.request.method == "HEAD" ? "GET" : call.request.method;
+  std::string_view method = call.request.method;
+  if (method == "HEAD") method = "GET";
   for (const Route& route : routes()) {
     if (!route.matches(call.segments)) continue;
     if (route.method != method) {

@@ -287,7 +287,8 @@ RankResult Predictor::score_alone(Snapshot& snapshot, const RankRequest& request
   }
 }
 
-/// Finds the feature without which the score would be finite; none: the model is at fault.
+/// Leaves out one number after the other that the request gives, and names the one with which the
+/// last infinity goes; none: the model is at fault.
 RankFailure Predictor::blame(Snapshot& snapshot, const RankRequest& request,
                              const NotFinite& error) {
   RankRequest alone = request;
@@ -295,13 +296,12 @@ RankFailure Predictor::blame(Snapshot& snapshot, const RankRequest& request,
   alone.documents = {request.documents[error.document]};
   const std::string document = fmt::format("documents[{}]", error.document);
   const auto is_finite_without = [&](FeatureValues& values, const std::string& name) {
-    const auto node = values.extract(name);
+    values.erase(name);
     const RankRequest* one = &alone;
     try {
       scorer_.rank(snapshot, {&one, 1});
       return true;
     } catch (const NotFinite&) {
-      values[name] = node.mapped();
       return false;
     }
   };

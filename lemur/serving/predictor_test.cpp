@@ -117,7 +117,9 @@ TEST(Predictor, NamesTheFeatureThatMakesAScoreNoNumber) {
   const RankResult result = rank(predictor, request);
   EXPECT_EQ(failure(result), RankFailure::Kind::kInvalid);
   EXPECT_EQ(std::get<RankFailure>(result).field, "documents[1].features.price");
-  EXPECT_EQ(faults.of_request, 1);
+  request.features["rate(user)"].number = 3e38;
+  EXPECT_EQ(failure(rank(predictor, request)), RankFailure::Kind::kInvalid) << "two at fault";
+  EXPECT_EQ(faults.of_request, 2);
 }
 
 TEST(LoggedRequests, AreWholeWhereTheirEventsLieApart) {
