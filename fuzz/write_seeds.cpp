@@ -42,19 +42,18 @@ void write_seeds(const std::filesystem::path& folder) {
     texts.emplace_back(text.begin(), text.end());
   write(folder / "tokenizer", texts);
   std::vector<Bytes> bodies;
-  for (
-      std::string body :
-      {R"({"user":42,"query":"q","request":"r","time_ms":978300000005,)"
-       R"("features":{"hour":"1","age":2.5},)"
-       R"("documents":["1",2,{"id":"9","texts":{"title":"t"},"features":{"price":3}}],)"
-       R"("history":{"long":[{"document":"5","time_ms":978300000001,"action":"like"}]},)"
-       R"("deadline_ms":50,"top":2,"explain":true})",
-       R"({"query":"q","deadline_ms":5})", R"({"document":{"id":1,"texts":{"genres":"g"}}})",
-       R"({"events":[{"user":1,"document":"2","time_ms":978300000003,"request":"r","query":"q",)"
-       R"("labels":{"click":1},"action":"like","features":{"hour":["1","2"]},"id":"e"}]})",
-       R"({"id":"i","inputs":[{"name":"documents","datatype":"BYTES","shape":[2],)"
-       R"("data":["1","2"]},{"name":"user","datatype":"BYTES","shape":[1],"data":["u"]}],)"
-       R"("outputs":[{"name":"flags"}]})"})
+  for (std::string body :
+       {R"({"user":42,"query":"q","request":"r","time_ms":978300000005,)"
+        R"("features":{"hour":"1","age":2.5},)"
+        R"("documents":["1",2,{"id":"9","texts":{"title":"t"},"features":{"price":3}}],)"
+        R"("history":{"long":[{"document":"5","time_ms":978300000001,"action":"like"}]},)"
+        R"("deadline_ms":50,"top":2,"explain":true})",
+        R"({"query":"q","deadline_ms":5})", R"({"document":{"id":1,"texts":{"genres":"g"}}})",
+        R"({"events":[{"user":1,"document":"2","time_ms":978300000003,"request":"r","query":"q",)"
+        R"("labels":{"click":1},"action":"like","features":{"hour":["1","2"]},"id":"e"}]})",
+        R"({"id":"i","inputs":[{"name":"documents","datatype":"BYTES","shape":[2],)"
+        R"("data":["1","2"]},{"name":"user","datatype":"BYTES","shape":[1],"data":["u"]}],)"
+        R"("outputs":[{"name":"flags"}]})"})
     bodies.emplace_back(body.begin(), body.end());
   write(folder / "rank_request", bodies);
   std::vector<Bytes> tables;

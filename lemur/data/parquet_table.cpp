@@ -33,7 +33,7 @@ std::string reader_sql(std::span<const std::string> files) {
 void add_plain_columns(Database& database, const std::string& from, const std::string& select,
                        const std::string& path, const std::string& object,
                        std::vector<ColumnExpression>& out) {
-  for (const ColumnInfo& info : database.describe("SELECT " + select + " FROM " + from)) {
+  for (const ColumnInfo& info : database.describe(fmt::format("SELECT {} FROM {}", select, from))) {
     const std::string sql =
         object.empty() ? sql_name(info.name)
                        : fmt::format("struct_extract({}, {})", object, sql_literal(info.name));
