@@ -95,8 +95,10 @@ TEST(PackedBlocks, AgreesWithTheCompositionInFloat) {
     SCOPED_TRACE(fmt::format("d {} blocks {}", sizes.d, sizes.blocks));
     const Case made = random_case(kOddLengths, sizes, torch::kFloat32);
     const auto found = all_of(made, made.run()), expected = all_of(made, composed(made));
+    // LayerNorm over two numbers divides by their difference, and rounding with it.
+    const double bound = sizes.d == 2 ? 1e-3 : 1e-4;
     for (size_t i = 0; i < found.size(); ++i)
-      EXPECT_LT(relative_distance(found[i], expected[i]), 1e-4) << i;
+      EXPECT_LT(relative_distance(found[i], expected[i]), bound) << i;
   }
 }
 
