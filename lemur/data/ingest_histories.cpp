@@ -103,7 +103,7 @@ std::string history_sql(IngestContext& context, const IngestTables& tables,
                     history.name, name));
   };
   take(past_sql(
-           condition, "events", action, 0,
+           condition, "raw_events", action, 0,
            [&](const std::string& column) { return event_sql(context, tables, column, action); }),
        "events");
   if (tables.has_actions())

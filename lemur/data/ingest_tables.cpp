@@ -270,15 +270,15 @@ void IngestTables::number_rows() {
 }
 
 std::string IngestTables::split_by_time() const {
-  int64_t rows = database_.query_int64("SELECT count(*) FROM timed_events");
+  int64_t rows = database_.query_int64("SELECT sum(events) FROM request_times");
   // The n-th time in order, by bisection: bounded memory, which a sort with an offset has not.
   auto nth_time = [&](int64_t n) {
-    int64_t low = database_.query_int64("SELECT min(__request_time) FROM timed_events");
-    int64_t high = database_.query_int64("SELECT max(__request_time) FROM timed_events");
+    int64_t low = database_.query_int64("SELECT min(first) FROM request_times");
+    int64_t high = database_.query_int64("SELECT max(first) FROM request_times");
     while (low < high) {
       int64_t middle = std::midpoint(low, high);
       int64_t count = database_.query_int64(
-          fmt::format("SELECT count(*) FROM timed_events WHERE __request_time <= {}", middle));
+          fmt::format("SELECT sum(events) FROM request_times WHERE first <= {}", middle));
       if (count > n)
         high = middle;
       else
@@ -302,12 +302,14 @@ std::string IngestTables::split_by_time() const {
 void IngestTables::find_request_times() {
   if (options_.columns.request.empty()) {
     database_.execute(
+        "CREATE VIEW request_times AS SELECT __time AS first, 1 AS events FROM raw_events");
+    database_.execute(
         "CREATE VIEW timed_events AS SELECT *, __time AS __request_time FROM raw_events");
     return;
   }
   database_.execute(
-      "CREATE TABLE request_times AS SELECT __request, min(__time) AS first FROM raw_events GROUP "
-      "BY 1");
+      "CREATE TABLE request_times AS SELECT __request, min(__time) AS first, count(*) AS events "
+      "FROM raw_events GROUP BY 1");
   database_.execute(
       "CREATE VIEW timed_events AS SELECT e.*, r.first AS __request_time FROM raw_events e JOIN "
       "request_times r ON r.__request = e.__request");
