@@ -57,7 +57,7 @@ NamedTensors tensors_of(StepBench& bench, const Batch& batch, int64_t step,
   std::fill_n(present.get(), keys.size(), true);
   const StepPlan plan =
       plan_step(state.options.bank, static_cast<uint64_t>(state.options.train.seed), step, keys,
-                {present.get(), keys.size()});
+                {present.get(), keys.size()}, /*clicked=*/{});
   tensors.insert(tensors.end(), {{"documents.index", int64_tensor(batch.documents)},
                                  {"documents.graph", int64_tensor(plan.graph)},
                                  {"document_of", int64_tensor(batch.document_of)},

@@ -174,6 +174,23 @@ struct CounterOptions {
   }
 };
 
+/// Text match between the query and text fields of the document (features/text_match.h).
+struct MatchOptions {
+  std::string query;
+  std::vector<std::string> text;
+  double k1 = 1.2, b = 0.75;
+
+  template <typename V>
+  void visit(V&& v) {
+    v("query", query, "Column of the query's text; empty: data.columns.query.");
+    v("text", text,
+      "Columns of [[data.text]] that are matched, each by itself and, of several, all together; "
+      "empty: all of them.");
+    v("k1", k1, "Of BM25: how much repeated words count.", Range{0, 100});
+    v("b", b, "Of BM25: how much long texts are held back.", Range{0, 1});
+  }
+};
+
 struct HistoryOptions {
   std::string name, where;
   int64_t length = 50;
@@ -204,6 +221,8 @@ struct DataOptions {
   std::vector<ImageFieldOptions> image;
   std::vector<FeatureOptions> feature;
   std::vector<CounterOptions> counter;
+  bool text_match = true;
+  std::vector<MatchOptions> match;
   std::vector<HistoryOptions> history;
 
   template <typename V>
@@ -238,6 +257,12 @@ struct DataOptions {
     v("feature", feature, "Features: IDs, categories and numbers.");
     v("counter", counter,
       "Point-in-time counts and rates, computed at ingest from earlier events only.");
+    v("text_match", text_match,
+      "Where events have a query and no [[data.match]] is given, match it with all text fields; "
+      "false: no features of text match.");
+    v("match", match,
+      "Features that tell how the query's words match the document's text: BM25, shared words, "
+      "n-grams of characters.");
     v("history", history, "Histories of the user before the event, newest first.");
   }
 };
@@ -276,6 +301,7 @@ struct BertSizes {
 
 struct ModelOptions {
   std::string ranker = "rankmixer", negatives = "clicked", feed_history;
+  std::string text_start = "corpus", text_pooling = "weighted";
   std::string document_pretrained, query_pretrained;
   BertSizes document_bert, query_bert;
   bool content = true, content_history = true, id_history = true, similarity = true;
@@ -336,6 +362,16 @@ struct ModelOptions {
       "Dropout after attention and FFN of the encoders, and on their input.", Range{0, 0.9});
     v("share_word_embeddings", share_word_embeddings,
       "One table of word embeddings for both encoders.");
+    v("text_start", text_start,
+      "What lemur's own encoders start from. corpus: word vectors from the documents that train "
+      "shows (TF-IDF, truncated SVD), residual branches begun at zero, so that the untrained "
+      "encoder compares texts as latent semantic analysis does; random: everything is drawn.",
+      OneOf{{"corpus", "random"}});
+    v("text_pooling", text_pooling,
+      "How an encoder makes one vector of a text's words. weighted: [CLS] begins as the mean of "
+      "the words, each with a weight that is learned and begins as its inverse document "
+      "frequency; cls: as published, [CLS] begins as a vector of its own.",
+      OneOf{{"weighted", "cls"}});
     v("document_pretrained", document_pretrained,
       "Folder of a BERT model in Hugging Face's layout (config.json, model.safetensors, vocab.txt) "
       "that the document encoder starts from; ingest with tokenizer.vocab = its vocab.txt. Empty: "
@@ -406,7 +442,7 @@ struct ModelOptions {
 };
 
 struct BankOptions {
-  bool enabled = true, fresh_evaluation = false, history_gradient = false,
+  bool enabled = true, encode_clicked = true, fresh_evaluation = false, history_gradient = false,
        deferred_gradient = false, fill = false;
   double forward = 1, backward = 1, refresh_budget = 0;
 
@@ -421,6 +457,10 @@ struct BankOptions {
       "Share q of the batch's distinct documents that run the encoder's backward pass; at most "
       "forward.",
       Range{0, 1});
+    v("encode_clicked", encode_clicked,
+      "Encode clicked documents always, with a gradient, whatever forward and backward say: "
+      "clicks are few, and SQDC learns from them alone. A step costs as much more as it holds "
+      "clicks.");
     v("refresh_budget", refresh_budget,
       "Documents of the batch's histories, those that the bank lacks and the oldest first, that "
       "are encoded forward-only beyond the targets, as a share of the targets that a step "
@@ -449,10 +489,12 @@ struct TrainOptions {
   int64_t evaluate_every = 0, patience = 0, checkpoint_every = 1000, keep_checkpoints = 3,
           log_every = 50;
   int64_t max_steps = 0, micro_batch_size = 0, evaluate_batch_size = 1024, freeze_encoder_steps = 0;
-  std::string order = "window", schedule = "constant", metric = "auc", device = "cpu", start_from;
+  int64_t negatives_per_request = 7;
+  std::string order = "requests", schedule = "constant", metric = "auc", device = "cpu", start_from;
   double learning_rate = 1e-3, encoder_learning_rate = 0, word_learning_rate = 0,
          table_learning_rate = 0.05, weight_decay = 0.01, table_weight_decay = 0, clip_norm = 1;
   double average_decay = 0, image_crop = 0, max_skipped_share = 0.01;
+  double encoder_gradient = 0, encoder_gradient_after = 0.5;
   bool image_flip = false, recompute = false, bf16 = true, cuda_graphs = false;
 
   template <typename V>
@@ -465,9 +507,16 @@ struct TrainOptions {
       "for the encoder in each. Not with model.encoder_dropout; 0: batch_size.",
       Range{0, 1 << 20});
     v("order", order,
-      "time: as logged, one after the other; window: shuffled inside windows of `window` "
-      "impressions.",
-      OneOf{{"time", "window"}});
+      "requests: whole requests, shuffled inside windows of `window` impressions, of each the "
+      "clicked and negatives_per_request of the unclicked impressions; where impressions come one "
+      "by one, as many neighbours as hold a click on average stand for a request. window: all "
+      "impressions, shuffled inside windows; time: all, as logged.",
+      OneOf{{"requests", "window", "time"}});
+    v("negatives_per_request", negatives_per_request,
+      "Unclicked impressions of a request that a step of order = \"requests\" takes, drawn anew in "
+      "every epoch; the loss of the first label is corrected by their share (the log odds are "
+      "shifted), those of others by weights. 0: all of them.",
+      Range{0, 1e6});
     v("window", window, "Impressions of one shuffle window.", Range{1, 1e9});
     v("seed", seed, "Seed of everything that is drawn.", Range{0, 9e15});
     v("max_steps", max_steps, "Stop after this many steps; 0: epochs decide.", Range{0, 1e12});
@@ -478,6 +527,14 @@ struct TrainOptions {
       "Of AdamW, for the encoders' word embeddings; 0: encoder_learning_rate. Words that are seen "
       "rarely gain from a larger one, most of all with bank.backward far below 1.",
       Range{0, 10});
+    v("encoder_gradient", encoder_gradient,
+      "Share of the ranking loss's gradient that reaches the encoders at the end of training; 0: "
+      "contrastive losses alone train them, where there are any.",
+      Range{0, 1});
+    v("encoder_gradient_after", encoder_gradient_after,
+      "Share of the steps before which that share is 0; from there it rises linearly. The ranking "
+      "loss flattens young encoders.",
+      Range{0, 1});
     v("start_from", start_from,
       "Folder of a run on a store of the same schema whose encoders and bank, those of its best "
       "checkpoint, this run starts from; everything else starts anew. Empty: none.");

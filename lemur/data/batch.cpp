@@ -83,6 +83,7 @@ void gather_contents(const SampleStore& store, Batch& batch) {
 
 void gather_feature(const SampleStore& store, size_t index, Batch& batch) {
   const StoreSchema::Feature& feature = store.schema().features[index];
+  if (feature.is_match) return;
   bool of_document = feature.of == "document";
   auto row = [&](uint64_t event) { return of_document ? store.documents()[event] : event; };
   Batch::Feature& out = batch.features[index];
@@ -97,6 +98,34 @@ void gather_feature(const SampleStore& store, size_t index, Batch& batch) {
     std::span<const uint64_t> keys = store.categories(index)[row(event)];
     out.keys.insert(out.keys.end(), keys.begin(), keys.end());
     out.offsets.push_back(out.keys.size());
+  }
+}
+
+/// Computes the numbers of text match.
+void gather_matches(const SampleStore& store, Batch& batch) {
+  const TextMatcher* matcher = store.matcher();
+  if (matcher == nullptr) return;
+  std::vector<Batch::Feature*> targets;
+  for (size_t i = 0; i < batch.features.size(); ++i)
+    if (store.schema().features[i].is_match) {
+      targets.push_back(&batch.features[i]);
+      targets.back()->numbers.resize(batch.size());  // 0: missing
+    }
+  std::vector<float> values(matcher->num_values());
+  std::vector<std::span<const int32_t>> texts(store.schema().text.size());
+  TextMatcher::Query query;
+  int64_t prepared = -1;
+  for (size_t b = 0; b < batch.size(); ++b) {
+    const int64_t number = batch.query_of[b];
+    if (number < 0) continue;
+    if (number != prepared)
+      matcher->prepare(store.query_tokens()[batch.queries[static_cast<size_t>(number)]], query);
+    prepared = number;
+    const uint32_t document = batch.documents[batch.document_of[b]];
+    for (size_t field = 0; field < texts.size(); ++field)
+      texts[field] = store.document_tokens(document, field);
+    matcher->match(query, texts, values);
+    for (size_t v = 0; v < targets.size(); ++v) targets[v]->numbers[b] = values[v];
   }
 }
 
@@ -122,6 +151,7 @@ Batch make_batch(const SampleStore& store, std::span<const uint64_t> events) {
   gather_contents(store, batch);
   batch.features.resize(store.schema().features.size());
   for (size_t i = 0; i < batch.features.size(); ++i) gather_feature(store, i, batch);
+  gather_matches(store, batch);
   batch.histories.resize(store.schema().histories.size());
   for (size_t h = 0; h < batch.histories.size(); ++h) find_histories(store, h, batch);
   return batch;

@@ -18,14 +18,16 @@ struct LoaderPosition {
 
 /// B impressions of a split. Histories are views into the store, which must outlive the batch.
 struct Batch {
-  int64_t epoch = 0;               ///< pass over the split that it belongs to
-  LoaderPosition next;             ///< where the loader stands after this batch
-  std::vector<uint64_t> events;    ///< [B] event indices
-  std::vector<uint32_t> users;     ///< [B]
-  std::vector<int64_t> times;      ///< [B] of their requests, milliseconds
-  std::vector<uint64_t> requests;  ///< [B]
-  std::vector<float> weights;      ///< [B]
-  std::vector<float> labels;       ///< [B, num_labels]
+  int64_t epoch = 0;                  ///< pass over the split that it belongs to
+  LoaderPosition next;                ///< where the loader stands after this batch
+  std::vector<uint64_t> events;       ///< [B] event indices
+  std::vector<uint32_t> users;        ///< [B]
+  std::vector<int64_t> times;         ///< [B] of their requests, milliseconds
+  std::vector<uint64_t> requests;     ///< [B]
+  std::vector<float> weights;         ///< [B]
+  std::vector<float> labels;          ///< [B, num_labels]
+  std::vector<float> log_odds_shift;  ///< [B]: how far drawing among the unclicked raised the log
+                                      ///< odds of the first label; empty: all were taken
 
   std::vector<uint32_t>
       documents;  ///< [I] distinct target documents, in order of increasing token count, then index

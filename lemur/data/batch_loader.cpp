@@ -1,6 +1,7 @@
 #include "lemur/data/batch_loader.h"
 
 #include <algorithm>
+#include <cmath>
 #include <condition_variable>
 #include <exception>
 #include <mutex>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "lemur/base/error.h"
+#include "lemur/data/request_draw.h"
 #include "lemur/data/shuffle.h"
 
 namespace lemur {
@@ -22,6 +24,7 @@ void check(const LoaderOptions& options) {
   at_least("batch_size", options.batch_size, 1);
   at_least("window", options.window, 1);
   at_least("epochs", options.epochs, 0);
+  at_least("negatives_per_request", options.negatives_per_request, 0);
   at_least("threads", options.threads, 1);
   at_least("ahead", options.ahead, 1);
   at_least("start.epoch", options.start.epoch, 0);
@@ -48,13 +51,16 @@ struct BatchLoader::Impl {
   /// Sets the position of the next batch and its number; returns whether there is one to make.
   bool take(std::unique_lock<std::mutex>& lock, LoaderPosition& position, uint64_t& number);
   Batch make(LoaderPosition position) const;
-  uint64_t event_at(int64_t epoch, uint64_t index) const;
+  uint64_t shuffled(int64_t epoch, uint64_t index) const;
   LoaderPosition after(LoaderPosition position) const;
 
   const SampleStore& store_;
   const LoaderOptions options_;
-  uint64_t begin_ = 0, size_ = 0;  // of the split
-  int64_t batches_ = 0;            // per epoch
+  std::optional<RequestDraw> requests_;   // of Order::kRequests
+  uint64_t begin_ = 0;                    // of the split
+  uint64_t size_ = 0;                     // items of an epoch: events of the split, or requests
+  uint64_t batch_size_ = 0, window_ = 0;  // in items
+  int64_t batches_ = 0;                   // per epoch
 
   std::mutex mutex_;  // guards everything below but workers_
   std::condition_variable slot_is_free_, slot_is_full_;
@@ -72,8 +78,21 @@ BatchLoader::Impl::Impl(const SampleStore& store, const LoaderOptions& options)
   const StoreSchema::Split& split = store.schema().split(options.split);
   begin_ = split.begin;
   size_ = split.end - split.begin;
-  auto batch_size = static_cast<uint64_t>(options.batch_size);
-  batches_ = static_cast<int64_t>(size_ / batch_size + (size_ % batch_size != 0));
+  batch_size_ = static_cast<uint64_t>(options.batch_size);
+  window_ = static_cast<uint64_t>(options.window);
+  if (options.order == LoaderOptions::Order::kRequests) {
+    const double events = static_cast<double>(size_);
+    requests_.emplace(store, split, options.negatives_per_request, options.seed);
+    size_ = requests_->num_groups();
+    const auto in_requests = [&](int64_t impressions, double per_epoch) {
+      const double of_one = per_epoch / static_cast<double>(std::max<uint64_t>(size_, 1));
+      return static_cast<uint64_t>(
+          std::max(1.0, std::round(static_cast<double>(impressions) / std::max(of_one, 1e-9))));
+    };
+    batch_size_ = in_requests(options.batch_size, requests_->num_drawn());
+    window_ = in_requests(options.window, events);
+  }
+  batches_ = static_cast<int64_t>(size_ / batch_size_ + (size_ % batch_size_ != 0));
   if (options.start.batch > 0 && options.start.batch >= batches_)
     fail<InvalidArgument>("loader", "start.batch is {}; an epoch of '{}' has {} batches of {}",
                           options.start.batch, options.split, batches_, options.batch_size);
@@ -138,24 +157,33 @@ LoaderPosition BatchLoader::Impl::after(LoaderPosition position) const {
 }
 
 Batch BatchLoader::Impl::make(LoaderPosition position) const {
-  auto batch_size = static_cast<uint64_t>(options_.batch_size);
-  uint64_t first = static_cast<uint64_t>(position.batch) * batch_size;
-  std::vector<uint64_t> events(std::min(batch_size, size_ - first));
-  for (size_t i = 0; i < events.size(); ++i) events[i] = event_at(position.epoch, first + i);
-  if (options_.only_weighted)
+  const uint64_t first = static_cast<uint64_t>(position.batch) * batch_size_,
+                 count = std::min(batch_size_, size_ - first);
+  std::vector<uint64_t> events;
+  std::vector<float> log_odds_shift;
+  for (uint64_t i = first; i < first + count; ++i) {
+    const uint64_t item =
+        options_.order == LoaderOptions::Order::kTime ? i : shuffled(position.epoch, i);
+    if (requests_)
+      requests_->append(item, position.epoch, events, log_odds_shift);
+    else
+      events.push_back(begin_ + item);
+  }
+  if (options_.only_weighted && !requests_)
     std::erase_if(events, [&](uint64_t event) { return store_.weights()[event] == 0; });
   Batch batch = make_batch(store_, events);
+  if (std::ranges::any_of(log_odds_shift, [](float shift) { return shift != 0; }))
+    batch.log_odds_shift = std::move(log_odds_shift);
   batch.epoch = position.epoch;
   batch.next = after(position);
   return batch;
 }
 
-uint64_t BatchLoader::Impl::event_at(int64_t epoch, uint64_t index) const {
-  if (!options_.shuffle) return begin_ + index;
-  auto length = static_cast<uint64_t>(options_.window);
-  uint64_t window = index / length, first = window * length;
+/// Returns the item at a place of the epoch's order.
+uint64_t BatchLoader::Impl::shuffled(int64_t epoch, uint64_t index) const {
+  const uint64_t window = index / window_, first = window * window_;
   uint64_t key = hash_combine(hash_combine(options_.seed, static_cast<uint64_t>(epoch)), window);
-  return begin_ + first + permuted(key, std::min(length, size_ - first), index - first);
+  return first + permuted(key, std::min(window_, size_ - first), index - first);
 }
 
 BatchLoader::BatchLoader(const SampleStore& store, const LoaderOptions& options)

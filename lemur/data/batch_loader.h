@@ -16,9 +16,15 @@ struct LoaderOptions {
   /// Leaves impressions of weight 0 out of the batches, which are smaller then, or empty: what
   /// training reads.
   bool only_weighted = false;
-  /// false: time order; true: shuffled inside windows, differently in each epoch.
-  bool shuffle = false;
-  int64_t window = 100000;  ///< events of a shuffle window
+  enum class Order {
+    kTime,
+    kWindow,    ///< shuffled inside windows, differently in each epoch
+    kRequests,  ///< whole requests, shuffled likewise, of which some impressions are drawn
+                ///< (RequestDraw): as many requests as have `batch_size` of these on average; none
+                ///< of weight 0
+  } order = Order::kTime;
+  int64_t negatives_per_request = 0;  ///< of kRequests: unclicked impressions drawn; 0: all
+  int64_t window = 100000;            ///< events of a shuffle window
   int64_t epochs = 1;
   uint64_t seed = 1;
   LoaderPosition start = {};  ///< first batch to deliver
@@ -28,8 +34,8 @@ struct LoaderOptions {
 
 /// Iterates over a split, which `store` must outlive. `next` is for one thread; workers stop with
 /// the object. The batches from a start position on are the very ones that an uninterrupted pass
-/// gives there: batch b of epoch e depends only on the store, the split, `batch_size` and, when
-/// shuffled, `window` and `seed`. An empty split has no batches.
+/// gives there: batch b of epoch e depends only on the store, the split, `batch_size`, the order
+/// and, when shuffled, `window` and `seed`. An empty split has no batches.
 class BatchLoader {
  public:
   /// Throws InvalidArgument for an unknown split, a count below its minimum, or a start that lies

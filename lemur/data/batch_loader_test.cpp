@@ -87,7 +87,11 @@ TEST(BatchLoader, DeliversEveryEventOncePerEpoch) {
   for (size_t num_events : {0, 1, 31, 32, 33}) {
     LoaderStore store(num_events);
     for (bool shuffle : {false, true}) {
-      LoaderOptions options{.batch_size = 32, .shuffle = shuffle, .window = 10, .epochs = 2};
+      LoaderOptions options{
+          .batch_size = 32,
+          .order = shuffle ? LoaderOptions::Order::kWindow : LoaderOptions::Order::kTime,
+          .window = 10,
+          .epochs = 2};
       auto batches = all_batches(*store, options);
       size_t per_epoch = (num_events + 31) / 32;
       EXPECT_EQ(BatchLoader(*store, options).batches_per_epoch(), int64_t(per_epoch));
@@ -106,8 +110,11 @@ TEST(BatchLoader, StaysInsideTheSplit) {
   write_store(folder.path() / "store", random_store({}));
   SampleStore store(folder.path() / "store");
   for (bool shuffle : {false, true}) {
-    auto events = events_of(
-        all_batches(store, {.split = "valid", .batch_size = 7, .shuffle = shuffle, .window = 6}));
+    auto events = events_of(all_batches(
+        store, {.split = "valid",
+                .batch_size = 7,
+                .order = shuffle ? LoaderOptions::Order::kWindow : LoaderOptions::Order::kTime,
+                .window = 6}));
     std::ranges::sort(events);
     EXPECT_EQ(events, range(60, 80));
   }
@@ -115,7 +122,8 @@ TEST(BatchLoader, StaysInsideTheSplit) {
 
 TEST(BatchLoader, ShufflesOnlyInsideWindowsAndDifferentlyEachTime) {
   LoaderStore store(100);
-  LoaderOptions options{.batch_size = 7, .shuffle = true, .window = 32, .epochs = 2};
+  LoaderOptions options{
+      .batch_size = 7, .order = LoaderOptions::Order::kWindow, .window = 32, .epochs = 2};
   auto events = events_of(all_batches(*store, options));
   ASSERT_EQ(events.size(), 200u);
   std::set<std::vector<uint64_t>> orders;
@@ -139,7 +147,8 @@ TEST(BatchLoader, ShufflesOnlyInsideWindowsAndDifferentlyEachTime) {
 
 TEST(BatchLoader, GivesTheSameBatchesForAnyNumberOfThreads) {
   LoaderStore store(100);
-  LoaderOptions options{.batch_size = 3, .shuffle = true, .window = 40, .epochs = 3};
+  LoaderOptions options{
+      .batch_size = 3, .order = LoaderOptions::Order::kWindow, .window = 40, .epochs = 3};
   auto expected = all_batches(*store, options);
   for (int64_t threads : {1, 2, 4}) {
     for (int64_t ahead : {1, 4, 1000}) {
@@ -152,7 +161,11 @@ TEST(BatchLoader, GivesTheSameBatchesForAnyNumberOfThreads) {
 
 TEST(BatchLoader, ResumesExactlyAtEveryPosition) {
   LoaderStore store(50);
-  LoaderOptions options{.batch_size = 8, .shuffle = true, .window = 20, .epochs = 3, .threads = 2};
+  LoaderOptions options{.batch_size = 8,
+                        .order = LoaderOptions::Order::kWindow,
+                        .window = 20,
+                        .epochs = 3,
+                        .threads = 2};
   auto expected = all_batches(*store, options);
   ASSERT_EQ(expected.size(), 21u);
   for (size_t done = 0; done < expected.size(); ++done) {

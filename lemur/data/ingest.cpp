@@ -12,6 +12,7 @@
 #include "lemur/data/ingest_features.h"
 #include "lemur/data/ingest_histories.h"
 #include "lemur/data/ingest_images.h"
+#include "lemur/data/ingest_match.h"
 #include "lemur/data/ingest_query_log.h"
 #include "lemur/data/ingest_tables.h"
 
@@ -93,6 +94,7 @@ void run_stages(IngestContext& context) {
   run_stage(context, "users", [&] { content.write_users(); });
   run_stage(context, "features", [&] { write_document_features(context, tables); });
   run_stage(context, "events", [&] { write_events(context, tables, content); });
+  run_stage(context, "text match", [&] { write_matches(context); });
   run_stage(context, "histories", [&] { write_histories(context, tables); });
 }
 

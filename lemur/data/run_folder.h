@@ -25,7 +25,7 @@ nlohmann::json open_checkpoint(const std::filesystem::path& path, bool verify = 
 /// evaluation-*.json, lock, events.out.tfevents.*.
 class RunFolder {
  public:
-  static constexpr int kVersion = 2;
+  static constexpr int kVersion = 3;
 
   /// Names the folder; touches nothing.
   explicit RunFolder(std::filesystem::path path) : path_(std::move(path)) {}

@@ -78,6 +78,7 @@ SampleStore::SampleStore(const std::filesystem::path& path, bool verify)
   map_features();
   map_counters();
   map_histories();
+  open_matcher();
 }
 
 void SampleStore::map_documents() {
@@ -132,6 +133,7 @@ void SampleStore::map_features() {
     const StoreSchema::Feature& feature = schema_.features[i];
     uint64_t num_rows = feature.of == "document" ? schema_.num_documents : schema_.num_events;
     std::string stem = fmt::format("feature_{}", i);
+    if (feature.is_match) continue;
     if (feature.is_number)
       numbers_[i] = reader.column<float>(stem + ".f32", num_rows);
     else
@@ -167,6 +169,16 @@ void SampleStore::map_histories() {
     actions.all.actions = reader.column<uint8_t>(stem + ".actions.u8", n);
     actions_.push_back(actions);
   }
+}
+
+void SampleStore::open_matcher() {
+  if (schema_.matches.empty()) return;
+  files_.emplace_back(path_ / kWordKeysFile);
+  const auto keys = files_.back().as<uint64_t>();
+  files_.emplace_back(path_ / kWordDocumentsFile);
+  const auto documents = files_.back().as<uint32_t>();
+  matcher_ = std::make_unique<TextMatcher>(read_pieces(vocabulary_path()), schema_,
+                                           WordCounts{keys, documents});
 }
 
 std::string_view SampleStore::document_id(uint32_t document) const {

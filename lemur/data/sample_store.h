@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
@@ -14,6 +15,7 @@
 
 #include "lemur/base/folder.h"
 #include "lemur/features/schema.h"
+#include "lemur/features/text_match.h"
 
 namespace lemur {
 
@@ -43,7 +45,7 @@ struct HistoryView {
 /// thread. Events are ordered by (split in the order of schema().splits, time, row of the input).
 class SampleStore {
  public:
-  static constexpr int kVersion = 3;
+  static constexpr int kVersion = 4;
 
   /// Throws DataError when the folder is incomplete, damaged or of another version.
   explicit SampleStore(const std::filesystem::path& path, bool verify = false);
@@ -84,8 +86,12 @@ class SampleStore {
 
   /// Keys of category feature `feature`: rows are documents where of == "document", else events.
   const RaggedView<uint64_t>& categories(size_t feature) const { return categories_[feature]; }
-  /// Values of number feature `feature`, standardised: rows likewise.
+  /// Values of number feature `feature`, standardised: rows likewise. Of a match: nothing, see
+  /// matcher().
   std::span<const float> numbers(size_t feature) const { return numbers_[feature]; }
+
+  /// Computes the numbers of text match; null where the schema has none.
+  const TextMatcher* matcher() const { return matcher_.get(); }
 
   /// Key of each event for counter `counter` [num_events].
   std::span<const uint64_t> counter_keys(size_t counter) const {
@@ -114,6 +120,7 @@ class SampleStore {
   void map_features();
   void map_counters();
   void map_histories();
+  void open_matcher();
 
   std::filesystem::path path_;
   nlohmann::json manifest_;
@@ -145,6 +152,7 @@ class SampleStore {
     HistoryView all;
   };
   std::vector<ActionColumns> actions_;
+  std::unique_ptr<const TextMatcher> matcher_;
 };
 
 /// Appends items of a column to a file; buffered. Used by ingest only.

@@ -222,8 +222,8 @@ TEST(SampleStore, RefusesAnotherVersionAndFormat) {
   WrittenStore written(random_store({}));
   edit_manifest(written.path(), [](nlohmann::json& m) { m["version"] = 1; });
   EXPECT_EQ(message_of<DataError>([&] { SampleStore store(written.path()); }),
-            fmt::format("[store] {} has version 1; this program reads version 3: ingest again",
-                        written.path().string()));
+            fmt::format("[store] {} has version 1; this program reads version {}: ingest again",
+                        written.path().string(), SampleStore::kVersion));
   edit_manifest(written.path(), [](nlohmann::json& m) { m["format"] = "lemur run"; });
   EXPECT_EQ(message_of<DataError>([&] { SampleStore store(written.path()); }),
             fmt::format("[store] {} is no sample store: the manifest's format is \"lemur run\"",

@@ -34,6 +34,42 @@ class AlignmentMean {
   double sum_ = 0, count_ = 0;
 };
 
+/// Ranks by the cosine of query and document alone.
+class CosineRanking {
+ public:
+  void add(const RankingOutput& output, const Batch& batch) {
+    const auto unit = [](const torch::Tensor& x) {
+      return x / x.norm(2, {1}, /*keepdim=*/true).clamp_min(1e-8);
+    };
+    const torch::Tensor anchors = unit(output.anchors), documents = unit(output.sample_documents);
+    const torch::Tensor own = (anchors * documents).sum(1).cpu().contiguous(),
+                        other = (anchors * documents.roll(batch.size() / 2, 0)).sum(1).cpu(),
+                        mask = output.anchor_mask.cpu().contiguous();
+    const size_t num_labels = batch.labels.size() / batch.size();
+    for (size_t b = 0; b < batch.size(); ++b) {
+      const float cosine = own.data_ptr<float>()[b];
+      const bool is_asked = mask.data_ptr<bool>()[b];
+      // Rows without a query are tied.
+      scores_.push_back(is_asked ? std::clamp((1 + cosine) / 2, 0.0F, 1.0F) : 0.5F);
+      if (!is_asked || batch.labels[b * num_labels] <= 0.5F) continue;
+      clicked_ += cosine, other_ += other[static_cast<int64_t>(b)].item<float>(), ++count_;
+    }
+  }
+
+  std::optional<Evaluation::OfContent> finish(ScoredRows rows) const {
+    if (count_ == 0) return std::nullopt;
+    rows.scores = scores_;
+    const Metrics metrics = compute_metrics(rows);
+    const double clicked = clicked_ / count_;
+    return Evaluation::OfContent{metrics.qauc, metrics.mrr, clicked, other_ / count_,
+                                 2 - 2 * clicked};
+  }
+
+ private:
+  std::vector<float> scores_;
+  double clicked_ = 0, other_ = 0, count_ = 0;
+};
+
 /// Throws DataError naming the first event of the batch whose score is no number.
 void check_finite(const SampleStore& store, const Batch& batch, std::span<const float> scores) {
   for (size_t i = 0; i < batch.size(); ++i)
@@ -79,6 +115,7 @@ Evaluation Evaluator::run(const std::string& split_name,
   state_.model->eval();
   state_.model->keep_anchors(state_.model->has_alignment());
   AlignmentMean alignment;
+  CosineRanking by_cosine;
   ContentCache cache(store_, state_);
   InputBuilder builder(store_, state_.model, state_.tables);
   BatchLoader loader(store_, {.split = split_name, .batch_size = batch_size_});
@@ -95,7 +132,10 @@ Evaluation Evaluator::run(const std::string& split_name,
       input.queries = state_.model->encode_queries(pack_queries(
           store_, batch->queries, state_.options.model.query_max_tokens, state_.special));
     const RankingOutput output = state_.model(input);
-    if (state_.model->has_alignment()) alignment.add(state_.model, output, *batch);
+    if (state_.model->has_alignment()) {
+      alignment.add(state_.model, output, *batch);
+      by_cosine.add(output, *batch);
+    }
     torch::Tensor scores = output.logits.select(1, 0).sigmoid().cpu().contiguous();
     check_finite(store_, *batch, {scores.data_ptr<float>(), batch->size()});
     evaluation.scores.insert(evaluation.scores.end(), scores.data_ptr<float>(),
@@ -111,8 +151,9 @@ Evaluation Evaluator::run(const std::string& split_name,
   state_.model->train(was_training);
   std::vector<float> labels;
   std::vector<uint64_t> users;
-  evaluation.metrics =
-      compute_metrics(scored_rows(store_, split, evaluation.scores, labels, users));
+  const ScoredRows scored = scored_rows(store_, split, evaluation.scores, labels, users);
+  evaluation.metrics = compute_metrics(scored);
+  evaluation.of_content = by_cosine.finish(scored);
   return evaluation;
 }
 

@@ -26,6 +26,17 @@ struct Evaluation {
   std::optional<double> alignment;   ///< SQDC, mean over the anchors, negatives within batches of
                                      ///< the evaluation; nothing where the model has no such loss
   Metrics metrics;
+
+  /// What the cosine of a sample's query (or what stands for it in feeds) and its document alone
+  /// tells; nothing where the model has no such loss.
+  struct OfContent {
+    std::optional<double> qauc, mrr;              ///< of ranking by the cosine
+    double clicked_cosine = 0, other_cosine = 0;  ///< means: of clicked documents, of any other of
+                                                  ///< the batch
+    double alignment = 0;  ///< mean squared distance of query and clicked document, each of length
+                           ///< 1 (Wang and Isola 2020)
+  };
+  std::optional<OfContent> of_content;
 };
 
 /// Runs a model over splits of a store. Store and state must outlive it. Not thread-safe.

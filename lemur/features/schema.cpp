@@ -7,17 +7,20 @@
 namespace lemur {
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StoreSchema::Feature, name, of, is_number, is_document_id, width,
-                                   admit_after, init_scale, expire_days, separator, is_list, scale)
+                                   admit_after, init_scale, expire_days, separator, is_list, scale,
+                                   is_match)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StoreSchema::Split, name, begin, end)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StoreSchema::TextField, name, max_tokens)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StoreSchema::ImageField, name, pixels, num_images)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StoreSchema::History, name, length, where, delay_ms)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StoreSchema::Counter, by, of_document, label, window_ms,
                                    delay_ms, smoothing, splits, rate_feature, count_feature)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StoreSchema, text, images, features, counters, histories, labels,
-                                   actions, splits, has_queries, has_requests, has_declared_times,
-                                   vocabulary_size, num_documents, num_users, num_queries,
-                                   num_events)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StoreSchema::Match, fields, k1, b, mean_words, num_documents,
+                                   first_feature)
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(StoreSchema, text, images, features, counters, matches,
+                                   histories, labels, actions, splits, has_queries, has_requests,
+                                   has_declared_times, vocabulary_size, num_documents, num_users,
+                                   num_queries, num_events)
 
 namespace {
 

@@ -14,7 +14,8 @@ namespace lemur {
 /// What the columns mean. Stored in the manifest under "schema".
 struct StoreSchema {
   struct Feature {
-    std::string name;  ///< column, or "rate(user)" / "count(user)" for a counter
+    std::string name;  ///< column, or "rate(user)" / "count(user)" for a counter, or "bm25(title)"
+                       ///< and the like for a match
     std::string of;    ///< document | user | context | cross
     bool is_number = false;
     bool is_document_id = false;  ///< the column is the document's ID
@@ -23,6 +24,7 @@ struct StoreSchema {
     std::string separator;  ///< cuts a category's text into items; empty: one item
     bool is_list = false;   ///< the input's column holds lists, which are not cut
     NumberScale scale;      ///< of a number; values at rest went through it, a missing one is 0
+    bool is_match = false;  ///< a number of text match, which is not at rest but computed when read
   };
   struct Split {
     std::string name;
@@ -53,10 +55,20 @@ struct StoreSchema {
     std::vector<std::string> splits;               ///< whose events are counted; empty: all
     uint64_t rate_feature = 0, count_feature = 0;  ///< indices into `features`
   };
+  /// One [[data.match]]; features/text_match.h says what it computes.
+  struct Match {
+    std::vector<uint64_t> fields;    ///< indices into `text`
+    double k1 = 1.2, b = 0.75;       ///< of BM25
+    std::vector<double> mean_words;  ///< per field and, of several, of all together: mean number
+                                     ///< of words, over the documents that training shows
+    uint64_t num_documents = 0;      ///< that training shows
+    uint64_t first_feature = 0;      ///< index into `features` of the first of its numbers
+  };
   std::vector<TextField> text;
   std::vector<ImageField> images;
-  std::vector<Feature> features;  ///< in the order of the configuration, counters last
+  std::vector<Feature> features;  ///< in the order of the configuration, then counters, then match
   std::vector<Counter> counters;
+  std::vector<Match> matches;
   std::vector<History> histories;
   std::vector<std::string> labels;
   std::vector<std::string> actions;  ///< names of actions; at most 255

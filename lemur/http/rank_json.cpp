@@ -196,7 +196,7 @@ FeatureValues read_features(element value, const JsonPath& path, const RankSchem
     }
     const bool is_of_document =
         feature->of == "document" || (feature->of == "cross" && owner != FeatureOwner::kEvent);
-    if (!feature->is_counter && is_of_document != (owner == FeatureOwner::kDocument))
+    if (!feature->is_computed && is_of_document != (owner == FeatureOwner::kDocument))
       refuse_meaning(place, fmt::format("the feature is of '{}': it belongs to {}", feature->of,
                                         is_of_document ? "a document" : "the request"));
     features.emplace(name, read_feature(given, place, *feature, limits));

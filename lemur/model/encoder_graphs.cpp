@@ -181,7 +181,7 @@ std::optional<Tensor> EncoderGraphs::encode(const TokenBatch& texts) {
   if (!Bfloat16Scope::is_active() || !fits_flash(probe, options.heads)) return std::nullopt;
   const LaunchBucket bucket =
       bucket_of(texts.tokens.numel(), texts.num_texts(), options.max_length);
-  const Tensor x = encoder->embed_packed(texts.tokens, texts.positions, texts.types);
+  const Tensor x = encoder->embed_packed(texts.tokens, texts.positions, texts.types, texts.offsets);
   Recording& recording = impl_->recording_of(bucket, x.detach());
   if (recording.waits) return std::nullopt;
   recording.fill(x.detach(), filled_offsets(offsets, bucket, options.max_length));

@@ -44,8 +44,9 @@ BuiltInput InputBuilder::build(const Batch& batch, const ContentSource& historie
 
 RankingTargets make_targets(const Batch& batch, int64_t num_labels) {
   return {torch::tensor(batch.labels).view({static_cast<int64_t>(batch.size()), num_labels}),
-          torch::tensor(batch.weights), int64_tensor(batch.requests),
-          int64_tensor(batch.document_of)};
+          torch::tensor(batch.weights),
+          batch.log_odds_shift.empty() ? torch::Tensor() : torch::tensor(batch.log_odds_shift),
+          int64_tensor(batch.requests), int64_tensor(batch.document_of)};
 }
 
 }  // namespace lemur

@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "lemur/base/error.h"
 #include "lemur/kernels/device.h"
@@ -20,21 +21,25 @@
 namespace lemur {
 namespace {
 
+constexpr double kSurest = 1e-6;  // base rates are held between it and 1 - it
 constexpr int64_t kDocumentLayers = 4, kQueryLayers = 2;  // where the options say 0
 
 int64_t feature_width(const StoreSchema::Feature& feature) {
   return feature.is_number ? 1 : feature.width;
 }
 
+constexpr const char* kAllMatches = "text match";  // as model.without_features names them
+
 bool left_out(const ModelOptions& options, const StoreSchema::Feature& feature) {
-  return std::ranges::find(options.without_features, feature.name) !=
-         options.without_features.end();
+  return std::ranges::any_of(options.without_features, [&](const std::string& name) {
+    return name == feature.name || (feature.is_match && name == kAllMatches);
+  });
 }
 
 void check_left_out(const ModelOptions& options, const StoreSchema& schema) {
   for (const std::string& name : options.without_features)
-    if (std::ranges::find(schema.features, name, &StoreSchema::Feature::name) ==
-        schema.features.end())
+    if (name != kAllMatches &&
+        !std::ranges::count(schema.features, name, &StoreSchema::Feature::name))
       fail<InvalidArgument>("model", "model.without_features names '{}'; no feature of the store",
                             name);
 }
@@ -116,7 +121,7 @@ RankingInput RankingInput::on(torch::Device device) const {
 
 RankingTargets RankingTargets::on(torch::Device device) const {
   Mover move(device);
-  return {move(labels), move(weights), move(requests), move(documents)};
+  return {move(labels), move(weights), move(log_odds_shift), move(requests), move(documents)};
 }
 
 RankingModelImpl::RankingModelImpl(const ModelOptions& options, bool has_bank,
@@ -161,7 +166,8 @@ RankingModelImpl::RankingModelImpl(const ModelOptions& options, bool has_bank,
             .patch_parts = patch_parts(options),
             .types = std::ssize(schema.text) + std::ssize(schema.images),
             .output = r,
-            .dropout = options.encoder_dropout}));
+            .dropout = options.encoder_dropout,
+            .pools_words = options.text_pooling == "weighted"}));
   }
   if (has_queries_ && !options.query_pretrained.empty()) {
     BertEncoderOptions query =
@@ -179,7 +185,8 @@ RankingModelImpl::RankingModelImpl(const ModelOptions& options, bool has_bank,
                          .max_length = options.query_max_tokens + 2,
                          .types = 1,
                          .output = r,
-                         .dropout = options.encoder_dropout};
+                         .dropout = options.encoder_dropout,
+                         .pools_words = options.text_pooling == "weighted"};
     bool share = options.share_word_embeddings && !document_encoder_.is_empty();
     query_encoder_ =
         register_module("query_encoder", share ? Encoder(query, document_encoder_->word_embedding())
@@ -260,6 +267,22 @@ void RankingModelImpl::choose_feed_history() {
     fail<InvalidArgument>("model", "model.feed_history names '{}'; the store has no such history",
                           options_.feed_history);
   feed_history_ = static_cast<size_t>(found - histories.begin());
+}
+
+void RankingModelImpl::start_from_rates(const std::vector<double>& rates) {
+  const torch::NoGradGuard no_gradient;
+  torch::nn::init::zeros_(head_->weight);
+  for (size_t i = 0; i < rates.size(); ++i) {
+    const double rate = std::clamp(rates[i], kSurest, 1 - kSurest);
+    head_->bias[static_cast<int64_t>(i)] = std::log(rate / (1 - rate));
+  }
+}
+
+/// Returns representations that give the encoders a share of the gradient that they get.
+torch::Tensor RankingModelImpl::pass_gradient(const torch::Tensor& content) const {
+  const double share = options_.stop_gradient ? 0 : has_alignment() ? encoder_gradient_ : 1;
+  if (share == 1 || !content.requires_grad()) return content;
+  return share == 0 ? content.detach() : content * share + content.detach() * (1 - share);
 }
 
 void RankingModelImpl::freeze_encoders(bool frozen) {
@@ -363,13 +386,12 @@ RankerInput RankingModelImpl::collect(const RankingInput& input, RankingOutput& 
   std::vector<torch::Tensor> content;
   if (has_content_) {
     output.sample_documents = input.documents.index_select(0, input.document_of);
-    content.push_back(options_.stop_gradient ? output.sample_documents.detach()
-                                             : output.sample_documents);
+    content.push_back(pass_gradient(output.sample_documents));
   }
   if (has_queries_) {
     output.anchors = query_anchors(input.queries, input.query_of);
     output.anchor_mask = input.query_of >= 0;
-    content.push_back(options_.stop_gradient ? output.anchors.detach() : output.anchors);
+    content.push_back(pass_gradient(output.anchors));
   }
   if (feed_history_ && makes_anchors()) {
     RecentMean recent = recent_mean(input.history_content, input.content_histories[*feed_history_],
@@ -422,14 +444,25 @@ torch::Tensor RankingModelImpl::similarity(const torch::Tensor& targets,
 }
 
 torch::Tensor RankingModelImpl::cross_entropy(const torch::Tensor& logits,
-                                              const RankingTargets& targets) const {
+                                              const RankingTargets& targets,
+                                              const LossShares& shares) const {
+  // What was drawn among the unclicked: the first label's odds are those of the draw, and of the
+  // other labels each unclicked impression stands for as many as it was drawn from.
+  torch::Tensor drawn = logits, weights = targets.weights.unsqueeze(1);
+  if (targets.log_odds_shift.defined()) {
+    const torch::Tensor shift = targets.log_odds_shift.unsqueeze(1),
+                        clicked = targets.labels.narrow(1, 0, 1) > 0.5;
+    const int64_t others = logits.size(1) - 1;
+    drawn = torch::cat({logits.narrow(1, 0, 1) + shift, logits.narrow(1, 1, others)}, 1);
+    weights = torch::cat(
+        {weights, (weights * shift.exp().masked_fill(clicked, 1)).expand({-1, others})}, 1);
+  }
   const torch::Tensor entropy =
-      torch::binary_cross_entropy_with_logits(logits, targets.labels, {}, {}, at::Reduction::None);
-  torch::Tensor per_task =
-      (entropy * targets.weights.unsqueeze(1)).sum(0) / targets.weights.sum().clamp_min(1e-12);
+      torch::binary_cross_entropy_with_logits(drawn, targets.labels, {}, {}, at::Reduction::None);
+  torch::Tensor per_task = (entropy * weights).sum(0) / weights.sum(0).clamp_min(1e-12);
   if (trains_ranker(options_) && !options_.task_weights.empty())
     per_task = per_task * torch::tensor(options_.task_weights, per_task.options());
-  return per_task.sum();
+  return per_task[0] * shares.cross_entropy + per_task.slice(0, 1).sum() * shares.other_labels;
 }
 
 torch::Tensor RankingModelImpl::query_anchors(const torch::Tensor& queries,
@@ -457,14 +490,13 @@ RankingLosses RankingModelImpl::losses(const RankingOutput& output, const Rankin
                                        const LossShares& shares) const {
   const RankingTargets targets = given.on(device());
   RankingLosses result;
-  result.cross_entropy = cross_entropy(output.logits, targets) * shares.cross_entropy;
+  result.cross_entropy = cross_entropy(output.logits, targets, shares);
   // Where the ranker is not trained its entropy is only told: no gradient is computed through it.
   result.total = trains_ranker(options_) ? result.cross_entropy
                                          : torch::zeros({}, result.cross_entropy.options());
   if (output.dense_logits.defined() && trains_ranker(options_))
-    result.total =
-        (result.total + cross_entropy(output.dense_logits, targets) * shares.cross_entropy) * 0.5 +
-        output.expert_activity * (options_.expert_penalty * shares.cross_entropy);
+    result.total = (result.total + cross_entropy(output.dense_logits, targets, shares)) * 0.5 +
+                   output.expert_activity * (options_.expert_penalty * shares.cross_entropy);
   if (shares.alignment && options_.alignment_weight > 0 && output.sample_documents.defined() &&
       output.anchors.defined()) {
     result.alignment = alignment(output, targets);

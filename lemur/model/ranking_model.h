@@ -70,10 +70,11 @@ struct RankingOutput {
 
 /// Labels and keys that the losses need.
 struct RankingTargets {
-  torch::Tensor labels;     ///< float [B, num_labels]
-  torch::Tensor weights;    ///< float [B]
-  torch::Tensor requests;   ///< int64 [B]
-  torch::Tensor documents;  ///< int64 [B]
+  torch::Tensor labels;          ///< float [B, num_labels]
+  torch::Tensor weights;         ///< float [B]
+  torch::Tensor log_odds_shift;  ///< float [B], Batch::log_odds_shift; undefined: none
+  torch::Tensor requests;        ///< int64 [B]
+  torch::Tensor documents;       ///< int64 [B]
 
   RankingTargets on(torch::Device device) const;
 };
@@ -81,6 +82,7 @@ struct RankingTargets {
 /// What the losses of a part weigh in those of its batch.
 struct LossShares {
   double cross_entropy = 1;  ///< of the weights
+  double other_labels = 1;   ///< of the weights of labels but the first, which hold what was drawn
   bool alignment = true;     ///< false: SQDC is computed over the whole batch (alignment())
 };
 
@@ -110,6 +112,14 @@ class RankingModelImpl : public torch::nn::Module {
   Encoder query_encoder() const { return query_encoder_; }
   BertEncoder document_bert() const { return document_bert_; }
   BertEncoder query_bert() const { return query_bert_; }
+
+  /// Lets `share` of the ranking loss's gradient into the encoders; with model.stop_gradient none.
+  /// Without a contrastive loss, which would train them in its place, all of it.
+  void pass_encoder_gradient(double share) { encoder_gradient_ = share; }
+
+  /// Lets the untrained ranker answer with these probabilities of the labels, whatever it reads:
+  /// the base rate is no reason to move an encoder. `rates` [num_labels].
+  void start_from_rates(const std::vector<double>& rates);
 
   /// While `frozen`, the pretrained encoders run without a graph up to their projection; without
   /// pretrained ones, the encoders run without a graph as a whole.
@@ -162,17 +172,20 @@ class RankingModelImpl : public torch::nn::Module {
  private:
   bool makes_anchors() const { return keeps_anchors_ || is_training(); }
   torch::Tensor drop_embeddings(const torch::Tensor& value);
+  torch::Tensor pass_gradient(const torch::Tensor& content) const;
   torch::Tensor similarity(const torch::Tensor& targets, const torch::Tensor& documents,
                            const RaggedHistory& history) const;
   void choose_feed_history();
   void build_ranker(int64_t width);
   torch::Tensor ids_of_documents(const RankingInput& input);
-  torch::Tensor cross_entropy(const torch::Tensor& logits, const RankingTargets& targets) const;
+  torch::Tensor cross_entropy(const torch::Tensor& logits, const RankingTargets& targets,
+                              const LossShares& shares) const;
   RankingOutput score(const RankingInput& input);
 
   ModelOptions options_;
   StoreSchema schema_;
   bool bfloat16_ = false, frozen_ = false, keeps_anchors_ = false;
+  double encoder_gradient_ = 1;
   std::unique_ptr<EncoderGraphs> graphs_;  // of the document encoder; null: not recorded
   bool has_content_, has_queries_, content_history_, id_history_, similarity_;
   std::vector<size_t> feature_order_;   // user, document, then context and cross

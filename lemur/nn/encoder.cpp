@@ -10,12 +10,15 @@
 #include "lemur/kernels/packed_attention.h"
 #include "lemur/kernels/packed_blocks.h"
 #include "lemur/kernels/row_check.h"
+#include "lemur/kernels/text_mean.h"
 #include "lemur/nn/packed_texts.h"
 
 namespace lemur {
 namespace {
 
 constexpr const char* kWhere = "encoder";
+constexpr double kNoWeight = -1e4;  // log of the weight of a word that a mean leaves out
+constexpr double kWordScale = 0.06, kPlaceScale = 0.002;  // deviations that start_from_words gives
 
 void check(const EncoderOptions& o) {
   if (o.vocabulary < 1 || o.width < 1 || o.layers < 1 || o.heads < 1 || o.ffn_factor < 1 ||
@@ -81,6 +84,11 @@ std::vector<torch::Tensor> EncoderLayerImpl::block_parameters() const {
       ffn_input_->weight,        ffn_input_->bias,        ffn_output_->weight, ffn_output_->bias};
 }
 
+void EncoderLayerImpl::start_from_identity() {
+  torch::nn::init::zeros_(attention_output_->weight);
+  torch::nn::init::zeros_(ffn_output_->weight);
+}
+
 EncoderImpl::EncoderImpl(const EncoderOptions& options)
     : EncoderImpl(options, torch::nn::Embedding{nullptr}) {}
 
@@ -93,6 +101,8 @@ EncoderImpl::EncoderImpl(const EncoderOptions& options, torch::nn::Embedding sha
   } else {
     check_shared_words(kWhere, word_embedding_, options.vocabulary, options.width);
   }
+  if (options.pools_words)
+    word_weight_ = register_parameter("word_weight", torch::zeros({options.vocabulary}));
   if (options.patch_width > 0) {
     const int64_t width = options.width, parts = options.patch_parts;
     patch_input_ =
@@ -142,18 +152,34 @@ torch::Tensor EncoderImpl::forward(const torch::Tensor& tokens, const torch::Ten
                                    const torch::Tensor& types, const torch::Tensor& offsets,
                                    const PackedPatches& patches) {
   const torch::Tensor first = first_tokens(kWhere, offsets, tokens.numel());
-  torch::Tensor x = embed_packed(tokens, positions, types, patches);
+  torch::Tensor x = embed_packed(tokens, positions, types, offsets, patches);
   x = torch::dropout(x, options_.dropout, is_training());
   return output_(final_norm_(apply_layers(x, offsets, first)));
 }
 
 torch::Tensor EncoderImpl::embed_packed(const torch::Tensor& tokens, const torch::Tensor& positions,
-                                        const torch::Tensor& types, const PackedPatches& patches) {
+                                        const torch::Tensor& types, const torch::Tensor& offsets,
+                                        const PackedPatches& patches) {
   const int64_t total = tokens.numel();
-  return embed(tokens, patches) +
-         position_embedding_(
-             checked_index(kWhere, "position", positions, total, 0, options_.max_length)) +
-         type_embedding_(checked_index(kWhere, "type", types, total, 0, options_.types));
+  const torch::Tensor x =
+      embed(tokens, patches) +
+      position_embedding_(
+          checked_index(kWhere, "position", positions, total, 0, options_.max_length)) +
+      type_embedding_(checked_index(kWhere, "type", types, total, 0, options_.types));
+  if (!word_weight_.defined()) return x;
+  return add_text_means(x, word_weight_.index_select(0, tokens.to(x.device())), offsets);
+}
+
+void EncoderImpl::start_from_words(const torch::Tensor& vectors, const torch::Tensor& importance) {
+  const torch::NoGradGuard no_gradient;
+  word_embedding_->weight.copy_(vectors *
+                                (kWordScale / vectors.square().mean().sqrt().clamp_min(1e-12)));
+  word_weight_.copy_(
+      torch::where(importance > 0, importance.log(), torch::full_like(importance, kNoWeight)));
+  for (const torch::nn::Embedding& table : {position_embedding_, type_embedding_})
+    torch::nn::init::normal_(table->weight, 0, kPlaceScale);
+  for (EncoderLayer& layer : layers_) layer->start_from_identity();
+  torch::nn::init::eye_(output_->weight);
 }
 
 torch::Tensor EncoderImpl::encode_embedded(torch::Tensor x, const DeviceTexts& texts,

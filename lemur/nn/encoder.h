@@ -22,12 +22,13 @@ struct EncoderOptions {
   int64_t layers = 4;
   int64_t heads = 4;  ///< divides width
   int64_t ffn_factor = 4;
-  int64_t max_length = 0;   ///< rows of the position embedding
-  int64_t patch_width = 0;  ///< numbers of an image patch; 0: texts only
-  int64_t patch_parts = 1;  ///< equal parts of a patch's numbers, one behind the other
-  int64_t types = 1;        ///< rows of the type embedding
-  int64_t output = 128;     ///< r, of the representation
-  double dropout = 0;       ///< on the embedding and after attention and FFN; 0: none
+  int64_t max_length = 0;    ///< rows of the position embedding
+  int64_t patch_width = 0;   ///< numbers of an image patch; 0: texts only
+  int64_t patch_parts = 1;   ///< equal parts of a patch's numbers, one behind the other
+  int64_t types = 1;         ///< rows of the type embedding
+  int64_t output = 128;      ///< r, of the representation
+  double dropout = 0;        ///< on the embedding and after attention and FFN; 0: none
+  bool pools_words = false;  ///< the first token begins with the weighted mean of the text's words
 };
 
 /// One pre-LayerNorm block: x + attention(LN(x)), then x + FFN(LN(x)), GELU, packed texts; made of
@@ -49,6 +50,9 @@ class EncoderLayerImpl : public torch::nn::Module {
 
   /// Returns the parameters in the order of BlockParameter (lemur/kernels/packed_blocks.h).
   std::vector<torch::Tensor> block_parameters() const;
+
+  /// Makes the layer the identity, until it is trained.
+  void start_from_identity();
 
  private:
   int64_t heads_;
@@ -89,7 +93,8 @@ class EncoderImpl : public torch::nn::Module {
   /// [total, d], and what becomes of them. `first` int64 [I] on the device: each text's first row.
   /// The second half copies nothing from or to the host.
   torch::Tensor embed_packed(const torch::Tensor& tokens, const torch::Tensor& positions,
-                             const torch::Tensor& types, const PackedPatches& patches = {});
+                             const torch::Tensor& types, const torch::Tensor& offsets,
+                             const PackedPatches& patches = {});
   torch::Tensor encode_embedded(torch::Tensor x, const DeviceTexts& texts,
                                 const torch::Tensor& first);
 
@@ -102,6 +107,11 @@ class EncoderImpl : public torch::nn::Module {
   /// Returns the word embedding, to be shared with another encoder.
   torch::nn::Embedding word_embedding() const { return word_embedding_; }
 
+  /// Makes of an untrained encoder one whose representation of a text is the mean of its words'
+  /// vectors [vocabulary, d], weighted by `importance` [vocabulary] (0: not at all), normalised:
+  /// residual branches and images begin at zero (model.md 2). Requires: pools_words.
+  void start_from_words(const torch::Tensor& vectors, const torch::Tensor& importance);
+
  private:
   torch::Tensor embed(const torch::Tensor& tokens, const PackedPatches& patches);
   torch::Tensor embed(const torch::Tensor& patches);
@@ -112,6 +122,7 @@ class EncoderImpl : public torch::nn::Module {
   EncoderOptions options_;
   bool recompute_ = false;
   torch::nn::Embedding word_embedding_{nullptr};
+  torch::Tensor word_weight_;  // [vocabulary]: log of a word's weight in the mean; with pools_words
   Linear patch_input_{nullptr}, patch_output_{nullptr};  // only with patches
   torch::nn::Embedding position_embedding_{nullptr}, type_embedding_{nullptr};
   std::vector<EncoderLayer> layers_;

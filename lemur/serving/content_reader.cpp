@@ -36,21 +36,39 @@ uint64_t ContentReader::content_key(const ContentSubject& subject) const {
   return key;
 }
 
+std::vector<std::span<const int32_t>> ContentReader::texts(
+    const ContentSubject& subject, std::vector<std::vector<int32_t>>& room) const {
+  const SampleStore& store = catalogue_.store();
+  const StoreSchema& schema = store.schema();
+  std::vector<std::span<const int32_t>> all(schema.text.size());
+  room.assign(schema.text.size(), {});
+  for (size_t field = 0; field < schema.text.size(); ++field) {
+    const auto given = subject.candidate->texts.find(schema.text[field].name);
+    if (given != subject.candidate->texts.end()) {
+      catalogue_.tokenizer().encode(
+          given->second, static_cast<size_t>(schema.text[field].max_tokens), room[field]);
+      all[field] = room[field];
+    } else if (subject.document != kNone) {
+      all[field] = store.document_tokens(subject.document, field);
+    }
+  }
+  return all;
+}
+
+std::vector<int32_t> ContentReader::query_tokens(std::string_view text) {
+  std::vector<int32_t> tokens;
+  catalogue_.tokenizer().encode(splitter_.joined(text), std::numeric_limits<int32_t>::max(),
+                                tokens);
+  return tokens;
+}
+
 DocumentContent ContentReader::content_of(const ContentSubject& subject) const {
   const SampleStore& store = catalogue_.store();
   const StoreSchema& schema = store.schema();
   DocumentContent content;
-  for (size_t field = 0; field < schema.text.size(); ++field) {
-    auto& tokens = content.texts.emplace_back();
-    const auto given = subject.candidate->texts.find(schema.text[field].name);
-    if (given != subject.candidate->texts.end()) {
-      catalogue_.tokenizer().encode(given->second,
-                                    static_cast<size_t>(schema.text[field].max_tokens), tokens);
-    } else if (subject.document != kNone) {
-      const auto stored = store.document_tokens(subject.document, field);
-      tokens.assign(stored.begin(), stored.end());
-    }
-  }
+  std::vector<std::vector<int32_t>> room;
+  for (std::span<const int32_t> text : texts(subject, room))
+    content.texts.emplace_back(text.begin(), text.end());
   for (size_t field = 0; field < schema.images.size(); ++field)
     content.images.push_back(subject.document == kNone ? std::span<const uint8_t>()
                                                        : store.image(subject.document, field));

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "lemur/data/sample_store.h"
@@ -45,6 +46,14 @@ class ContentReader {
 
   /// Encodes what was encoded of late into the caches of a snapshot that is new.
   void encode_recent(Snapshot& snapshot);
+
+  /// A document's texts as word pieces, per text field of the schema: what the candidate gives,
+  /// else the store's. `room` holds what is given, and must outlive the result.
+  std::vector<std::span<const int32_t>> texts(const ContentSubject& subject,
+                                              std::vector<std::vector<int32_t>>& room) const;
+
+  /// Returns the word pieces of a raw query, all of them.
+  std::vector<int32_t> query_tokens(std::string_view text);
 
   /// Returns [J, r] of raw texts; `is_empty[j]` is set where a text holds no word.
   torch::Tensor queries(Snapshot& snapshot, std::span<const std::string> texts,

@@ -1,5 +1,6 @@
 #include "lemur/serving/feature_reader.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "lemur/base/error.h"
@@ -22,6 +23,11 @@ FeatureReader::Source FeatureReader::source_of(size_t index) const {
     if (schema.counters[c].rate_feature == index) return {Kind::kRate, c};
     if (schema.counters[c].count_feature == index) return {Kind::kCount, c};
   }
+  if (feature.is_match)
+    return {Kind::kMatch,
+            static_cast<size_t>(std::count_if(
+                schema.features.begin(), schema.features.begin() + static_cast<ptrdiff_t>(index),
+                [](const auto& before) { return before.is_match; }))};
   if (feature.is_document_id) return {Kind::kDocumentId};
   if (feature.of == "document") return {Kind::kDocument};
   if (!feature.is_number && feature.name == columns.user) return {Kind::kUserId};
@@ -54,9 +60,11 @@ void FeatureReader::append(size_t feature, const Subject& subject, Batch::Featur
           subject.user == kNone ? std::nullopt : catalogue_.newest_event_of_user(subject.user),
           values);
     case Kind::kRate:
-      return append_number(feature, counters_.find(source.counter, subject).rate, values);
+      return append_number(feature, counters_.find(source.index, subject).rate, values);
     case Kind::kCount:
-      return append_number(feature, counters_.find(source.counter, subject).count, values);
+      return append_number(feature, counters_.find(source.index, subject).count, values);
+    case Kind::kMatch:
+      return values.numbers.push_back(subject.match[source.index]);
     case Kind::kNone:
       return append_row(feature, std::nullopt, values);
   }

@@ -16,8 +16,9 @@
 namespace lemur {
 
 /// What a feature is worth where the request does not name it: of documents the store's row; of the
-/// user that of the newest event; counters as they stand at the request's time; IDs are always
-/// known; everything else is missing, as NULL was at ingest. Immutable; any thread.
+/// user that of the newest event; counters as they stand at the request's time; text match as
+/// the subject has it; IDs are always known; everything else is missing, as NULL was at ingest.
+/// Immutable; any thread.
 class FeatureReader {
  public:
   FeatureReader(const Catalogue& catalogue, const LiveCounters& counters);
@@ -31,9 +32,19 @@ class FeatureReader {
 
  private:
   struct Source {
-    enum class Kind { kNone, kDocument, kDocumentId, kUserId, kQuery, kUserEvent, kRate, kCount };
+    enum class Kind {
+      kNone,
+      kDocument,
+      kDocumentId,
+      kUserId,
+      kQuery,
+      kUserEvent,
+      kRate,
+      kCount,
+      kMatch
+    };
     Kind kind = Kind::kNone;
-    size_t counter = 0;  ///< of kRate and kCount
+    size_t index = 0;  ///< of the counter; of kMatch: in Subject::match
   };
   Source source_of(size_t feature) const;
   void append_given(size_t feature, const FeatureValue& value, Batch::Feature& values) const;

@@ -22,10 +22,11 @@ RankSchema schema_of(const Catalogue& catalogue, const LivePast& past) {
     schema.features.push_back({.name = feature.name,
                                .of = feature.of,
                                .is_number = feature.is_number,
+                               .is_computed = feature.is_match,
                                .scale = feature.scale});
   for (const auto& counter : store.counters)
     for (uint64_t feature : {counter.rate_feature, counter.count_feature})
-      schema.features[feature].is_counter = true;
+      schema.features[feature].is_computed = true;
   for (const auto& history : store.histories)
     schema.histories.push_back({history.name, history.length});
   schema.missing_at_serving = past.missing();

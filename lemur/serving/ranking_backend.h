@@ -21,8 +21,8 @@ struct RankSchema {
     std::string name;
     std::string of;  ///< document | user | context | cross
     bool is_number = false;
-    bool is_counter = false;  ///< computed where it is not given; of a request or of a document
-    NumberScale scale = {};   ///< of a number
+    bool is_computed = false;  ///< computed where it is not given; of a request or of a document
+    NumberScale scale = {};    ///< of a number
   };
   struct History {
     std::string name;

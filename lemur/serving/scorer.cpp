@@ -77,6 +77,8 @@ void Scorer::read_features(Snapshot& snapshot, std::span<const RankRequest* cons
   std::vector<uint32_t> users;
   for (const RankRequest* request : requests)
     users.push_back(request->user.empty() ? kNone : catalogue_.user(request->user));
+  const std::vector<float> matched = match_texts(requests, prepared);
+  const size_t num_matched = matched.size() / std::max<size_t>(prepared.subjects.size(), 1);
   Batch batch;
   batch.events.resize(prepared.subjects.size());
   batch.features.resize(features_.num_features());
@@ -88,13 +90,34 @@ void Scorer::read_features(Snapshot& snapshot, std::span<const RankRequest* cons
       for (auto b = static_cast<size_t>(prepared.begin[g]);
            b < static_cast<size_t>(prepared.begin[g + 1]); ++b) {
         const ContentSubject& subject = prepared.subjects[b];
-        features_.append(f, {&request, subject.candidate, users[g], subject.document}, values);
+        features_.append(f,
+                         {&request, subject.candidate, users[g], subject.document,
+                          std::span(matched).subspan(b * num_matched, num_matched)},
+                         values);
       }
     }
   }
   EmbeddedFeatures embedded = snapshot.state.tables.embed(batch, history_keys, /*training=*/false);
   prepared.input.features = std::move(embedded.values);
   prepared.input.history_ids = embedded.history;
+}
+
+/// Returns the numbers of text match of all candidates, [B, numbers].
+std::vector<float> Scorer::match_texts(std::span<const RankRequest* const> requests,
+                                       const Prepared& prepared) {
+  const TextMatcher* matcher = catalogue_.store().matcher();
+  if (matcher == nullptr) return {};
+  std::vector<float> values(prepared.subjects.size() * matcher->num_values());
+  std::vector<std::vector<int32_t>> room;
+  TextMatcher::Query query;
+  for (size_t g = 0; g < requests.size(); ++g) {
+    matcher->prepare(content_.query_tokens(requests[g]->query), query);
+    for (auto b = static_cast<size_t>(prepared.begin[g]);
+         b < static_cast<size_t>(prepared.begin[g + 1]); ++b)
+      matcher->match(query, content_.texts(prepared.subjects[b], room),
+                     std::span(values).subspan(b * matcher->num_values(), matcher->num_values()));
+  }
+  return values;
 }
 
 /// Returns what the requests' users did before: per history of the schema, per request.

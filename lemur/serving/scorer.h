@@ -66,6 +66,8 @@ class Scorer {
   Prepared prepare(Snapshot& snapshot, std::span<const RankRequest* const> requests);
   void read_features(Snapshot& snapshot, std::span<const RankRequest* const> requests,
                      Prepared& prepared, std::span<const uint64_t> history_keys);
+  std::vector<float> match_texts(std::span<const RankRequest* const> requests,
+                                 const Prepared& prepared);
   std::vector<PerRequest> collect_histories(std::span<const RankRequest* const> requests) const;
   void encode_missing(Snapshot& snapshot, const std::vector<PerRequest>& all,
                       std::span<const int32_t> rows);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "lemur/features/schema.h"
 #include "lemur/serving/rank_request.h"
@@ -13,6 +14,8 @@ struct Subject {
   const RankRequest* request = nullptr;
   const Candidate* candidate = nullptr;
   uint32_t user = kNone, document = kNone;
+  std::span<const float> match =
+      {};  ///< numbers of text match, TextMatcher's; where they are asked for
 };
 
 /// Returns what the subject gives for a feature: of the candidate, else of the request; null where

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 #include "lemur/base/memory.h"
@@ -49,7 +50,15 @@ void RunLog::add(const StepMetrics& metrics, const Batch& batch, int64_t step, d
   samples_ += static_cast<int64_t>(batch.size());
   mean("train/loss", metrics.loss);
   mean("train/cross_entropy", metrics.cross_entropy);
-  if (metrics.alignment != 0) mean("train/alignment", metrics.alignment);
+  if (metrics.alignment != 0) {
+    mean("train/alignment", metrics.alignment);
+    // What it would be if every candidate were as likely.
+    const bool all = options_.all_negatives;
+    const auto candidates =
+        all ? batch.size()
+            : static_cast<size_t>(std::ranges::count_if(labels, [](float y) { return y > 0.5F; }));
+    mean("train/alignment_chance", std::log(static_cast<double>(std::max<size_t>(candidates, 1))));
+  }
   if (metrics.content_id != 0) mean("train/content_id", metrics.content_id);
   mean("train/gradient_norm", metrics.gradient_norm);
   if (metrics.documents > 0) {
@@ -109,6 +118,17 @@ void RunLog::write_interval(int64_t step, double learning_rate, int64_t skipped_
   if (state.bank) {
     values["bank/documents"] = state.bank->size();
     values["bank/bytes"] = state.bank->size_bytes() + state.pending_gradients.size_bytes();
+    health_ = measure_bank(*state.bank);
+    if (health_) {
+      values["representation/mean_cosine"] = health_->mean_cosine;
+      values["representation/effective_rank"] = health_->effective_rank;
+      values["representation/uniformity"] = health_->uniformity;
+      // 1: what is stored is what would be encoded now; 0: it is no nearer than any other document.
+      const auto staleness = values.find("bank/staleness");
+      if (staleness != values.end() && health_->mean_cosine < 1)
+        values["bank/freshness"] =
+            (staleness->get<double>() - health_->mean_cosine) / (1 - health_->mean_cosine);
+    }
   }
   values["memory/peak_rss_bytes"] = peak_rss_bytes();
   write(step, values);
@@ -124,6 +144,13 @@ void RunLog::write_evaluation(int64_t step, const Evaluation& evaluation,
   for (const auto& [name, value] : all.items())
     if (value.is_number()) values["valid/" + name] = value;
   if (evaluation.alignment) values["valid/alignment"] = *evaluation.alignment;
+  if (const auto& content = evaluation.of_content) {
+    if (content->qauc) values["valid/content_qauc"] = *content->qauc;
+    if (content->mrr) values["valid/content_mrr"] = *content->mrr;
+    values["representation/clicked_cosine"] = content->clicked_cosine;
+    values["representation/other_cosine"] = content->other_cosine;
+    values["representation/alignment"] = content->alignment;
+  }
   values["valid/encoded_documents"] = evaluation.encoded_documents;
   if (evaluation.cold_rows) values["valid/cold_rows"] = *evaluation.cold_rows;
   for (const auto& [bucket, slice] : document_seen.items())

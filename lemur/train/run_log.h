@@ -13,6 +13,7 @@
 #include "lemur/base/progress.h"
 #include "lemur/data/batch.h"
 #include "lemur/eval/evaluator.h"
+#include "lemur/eval/representation.h"
 #include "lemur/eval/window_auc.h"
 #include "lemur/model/model_state.h"
 #include "lemur/train/tensorboard.h"
@@ -23,9 +24,10 @@ namespace lemur {
 struct RunLogOptions {
   std::filesystem::path run;
   std::vector<std::string> history_names;
-  bool bank = false;  ///< whether the model has one, to write of
-  int64_t step = 0;   ///< lines of metrics.jsonl beyond it are dropped: a crashed run may have gone
-                      ///< further than its checkpoint
+  bool bank = false;           ///< whether the model has one, to write of
+  bool all_negatives = false;  ///< SQDC's are the documents of all samples
+  int64_t step = 0;  ///< lines of metrics.jsonl beyond it are dropped: a crashed run may have gone
+                     ///< further than its checkpoint
   int64_t total_steps = 0;
   bool show_progress = true;
 };
@@ -46,6 +48,9 @@ class RunLog {
   void write_interval(int64_t step, double learning_rate, int64_t skipped_steps,
                       const ModelState& state);
 
+  /// How far the bank told documents apart when the last line was written; nothing without one.
+  const std::optional<RepresentationHealth>& health() const { return health_; }
+
   /// Prints a line for people, above the progress bar; nothing without progress.
   void note(const std::string& line);
 
@@ -65,6 +70,7 @@ class RunLog {
   TensorBoardWriter tensorboard_;
   WindowAuc window_auc_;
   std::optional<double> last_auc_;
+  std::optional<RepresentationHealth> health_;
   std::unique_ptr<Progress> progress_;
   std::vector<std::pair<std::string, Mean>> means_;  // of the interval, in order of first use
   int64_t samples_ = 0;

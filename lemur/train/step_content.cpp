@@ -61,10 +61,15 @@ StepPlan StepContent::plan(const Batch& batch, int64_t step) const {
     keys.push_back(store_.document_keys()[batch.documents[i]]);
     present[i] = documents_.contains(batch.documents[i]);
   }
+  std::unique_ptr<bool[]> clicked(new bool[batch.documents.size()]());
+  const size_t num_labels = batch.labels.size() / batch.size();
+  for (size_t b = 0; b < batch.size(); ++b)
+    if (batch.labels[b * num_labels] > 0.5F) clicked[batch.document_of[b]] = true;
   BankOptions options = state_.options.bank;
   options.enabled = state_.bank != nullptr;
   return plan_step(options, static_cast<uint64_t>(state_.options.train.seed), step, keys,
-                   {present.get(), batch.documents.size()});
+                   {present.get(), batch.documents.size()},
+                   {clicked.get(), batch.documents.size()});
 }
 
 torch::Tensor StepContent::represent(std::span<const uint32_t> documents, int64_t step,

@@ -19,10 +19,13 @@ struct StepPlan {
 };
 
 /// Draws the plan: a document is in F with probability p and always when it is not `present`; a
-/// member of F is in G with probability q/p. Draws are hashes of (seed, step, key): independent of
-/// thread and worker counts. Without a bank everything is in G.
+/// member of F is in G with probability q/p; with bank.encode_clicked a `clicked` one is in both.
+/// Draws are hashes of (seed, step, key): independent of thread and worker counts. Without a bank
+/// everything is in G. `present`, `clicked` [n];
+/// `clicked` may be empty: none is.
 StepPlan plan_step(const BankOptions& options, uint64_t seed, int64_t step,
-                   std::span<const uint64_t> keys, std::span<const bool> present);
+                   std::span<const uint64_t> keys, std::span<const bool> present,
+                   std::span<const bool> clicked);
 
 /// Chooses the documents of a batch's histories to encode beyond the plan (model.md 4, step 5).
 /// `last_step` [n]: step of a document's last write, kNeverWritten where the bank lacks it. Returns

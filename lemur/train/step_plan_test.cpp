@@ -18,10 +18,11 @@ std::vector<uint64_t> make_keys(size_t count) {
 }
 
 StepPlan plan(const BankOptions& options, int64_t step, const std::vector<uint64_t>& keys,
-              bool present) {
-  std::unique_ptr<bool[]> all(new bool[keys.size()]);
+              bool present, bool clicked = false) {
+  std::unique_ptr<bool[]> all(new bool[keys.size()]), clicks(new bool[keys.size()]);
   std::fill_n(all.get(), keys.size(), present);
-  return plan_step(options, 1, step, keys, {all.get(), keys.size()});
+  std::fill_n(clicks.get(), keys.size(), clicked);
+  return plan_step(options, 1, step, keys, {all.get(), keys.size()}, {clicks.get(), keys.size()});
 }
 
 TEST(StepPlan, HoldsEveryDocumentOnce) {

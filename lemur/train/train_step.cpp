@@ -26,8 +26,20 @@ class Stopwatch {
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
-double sum(std::span<const float> values) {
-  return std::accumulate(values.begin(), values.end(), 0.0);
+/// Sums of a batch's weights, as the losses of the first and of the other labels count them.
+struct Weights {
+  double first = 0, others = 0;
+};
+
+Weights weights_of(const Batch& batch) {
+  Weights sums;
+  const size_t num_labels = batch.labels.size() / batch.size();
+  for (size_t b = 0; b < batch.size(); ++b) {
+    const bool drawn = !batch.log_odds_shift.empty() && batch.labels[b * num_labels] <= 0.5F;
+    sums.first += batch.weights[b];
+    sums.others += batch.weights[b] * (drawn ? std::exp(batch.log_odds_shift[b]) : 1);
+  }
+  return sums;
 }
 
 int64_t sum(const Flops& flops) { return std::accumulate(flops.begin(), flops.end(), int64_t{0}); }
@@ -132,8 +144,8 @@ void TrainStep::pass(const Batch& batch, const Part& part, int64_t step, StepMet
   watch.add_to(times.input);
 
   RankingOutput output = state_.model(built.input);
-  RankingLosses losses = state_.model->losses(
-      output, make_targets(part.batch, output.logits.size(1)), {part.share, is_whole});
+  RankingLosses losses =
+      state_.model->losses(output, make_targets(part.batch, output.logits.size(1)), part.shares);
   metrics.cross_entropy += losses.cross_entropy.item<double>();
   if (losses.alignment.defined()) metrics.alignment += losses.alignment.item<double>();
   if (losses.content_id.defined()) metrics.content_id += losses.content_id.item<double>();
@@ -201,13 +213,23 @@ void TrainStep::pass_batch(const Batch& batch, int64_t step, StepMetrics& metric
   content_.encode(batch, step, size, metrics, passed.content);
   watch.add_to(metrics.times.encode);
   if (size == 0) return pass(batch, {batch}, step, metrics, passed);
-  const double weights = sum(batch.weights);
+  const Weights all = weights_of(batch);
   const std::span<const uint64_t> events = batch.events;
   for (size_t begin = 0; begin < batch.size() && metrics.fault.empty(); begin += size) {
-    const Batch part =
-        make_batch(store_, events.subspan(begin, std::min(size, batch.size() - begin)));
-    pass(batch, {part, begin, weights > 0 ? sum(part.weights) / weights : 0}, step, metrics,
-         passed);
+    const size_t count = std::min(size, batch.size() - begin);
+    Batch part = make_batch(store_, events.subspan(begin, count));
+    if (!batch.log_odds_shift.empty()) {
+      const auto shifts = batch.log_odds_shift.begin() + static_cast<ptrdiff_t>(begin);
+      part.log_odds_shift.assign(shifts, shifts + static_cast<ptrdiff_t>(count));
+    }
+    const Weights some = weights_of(part);
+    pass(batch,
+         {part,
+          begin,
+          {.cross_entropy = all.first > 0 ? some.first / all.first : 0,
+           .other_labels = all.others > 0 ? some.others / all.others : 0,
+           .alignment = false}},
+         step, metrics, passed);
   }
   if (metrics.fault.empty()) finish_parts(batch, step, metrics, passed);
 }

@@ -33,7 +33,7 @@ class TrainStep {
   struct Part {
     const Batch& batch;
     size_t begin = 0;
-    double share = 1;  ///< of the batch's weight
+    LossShares shares = {};
   };
   /// What the parts of a batch leave to the end of the step.
   struct Passed {

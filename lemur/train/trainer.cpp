@@ -17,6 +17,7 @@
 #include "lemur/eval/evaluator.h"
 #include "lemur/kernels/device.h"
 #include "lemur/model/bank_writer.h"
+#include "lemur/model/corpus_start.h"
 #include "lemur/model/pretrained.h"
 #include "lemur/model/start_from.h"
 #include "lemur/train/environment.h"
@@ -65,12 +66,31 @@ LoaderOptions loader_options(const TrainOptions& train) {
   return {.split = "train",
           .batch_size = train.batch_size,
           .only_weighted = true,
-          .shuffle = train.order == "window",
+          .order = train.order == "requests" ? LoaderOptions::Order::kRequests
+                   : train.order == "window" ? LoaderOptions::Order::kWindow
+                                             : LoaderOptions::Order::kTime,
+          .negatives_per_request = train.negatives_per_request,
           .window = train.window,
           .epochs = train.epochs,
           .seed = static_cast<uint64_t>(train.seed),
           .start = {},
           .threads = train.loader_threads};
+}
+
+/// Returns the share of positives of each label in the training split, weighted.
+std::vector<double> label_rates(const SampleStore& store) {
+  const StoreSchema::Split& split = store.schema().split("train");
+  std::vector<double> rates;
+  for (size_t label = 0; label < store.schema().labels.size(); ++label) {
+    double positives = 0, all = 0;
+    for (uint64_t event = split.begin; event < split.end; ++event) {
+      const double weight = store.weights()[event];
+      all += weight;
+      positives += store.labels(label)[event] != 0 ? weight : 0;
+    }
+    rates.push_back(all > 0 ? positives / all : 0.5);
+  }
+  return rates;
 }
 
 /// One run, from its first or resumed step to its end.
@@ -96,6 +116,7 @@ class Trainer {
  private:
   const Options& prepare();
   void know_pretrained();
+  void start_from_data();
   torch::nn::Module& start();
   void restore();
   void step(TrainStep& step, const Batch& batch, int64_t total, double wait_ms, RunLog& log,
@@ -124,6 +145,7 @@ class Trainer {
   TrainingState state_;
   bool has_valid_;
   bool has_checkpoint_ = false;
+  bool has_warned_ = false;  // of a collapse
 };
 
 const Options& Trainer::prepare() {
@@ -170,6 +192,7 @@ torch::nn::Module& Trainer::start() {
         "train",
         "train.metric = 'alignment' needs model.alignment_weight above 0, content, "
         "and queries or a history");
+  if (!folder_.newest(nullptr)) start_from_data();
   const bool pretrained =
       !options_.model.document_pretrained.empty() || !options_.model.query_pretrained.empty();
   if (pretrained && !folder_.newest(nullptr))
@@ -182,6 +205,19 @@ torch::nn::Module& Trainer::start() {
   model_.move_to(options_.train.device);
   if (!folder_.exists()) folder_.create(options_, store_);
   return *model_.model;
+}
+
+/// Gives the untrained model what the store tells without any training.
+void Trainer::start_from_data() {
+  model_.model->start_from_rates(label_rates(store_));
+  if (options_.model.text_start != "corpus" || !options_.train.start_from.empty()) return;
+  const auto began = std::chrono::steady_clock::now();
+  const int64_t documents =
+      start_from_corpus(store_, static_cast<uint64_t>(options_.train.seed), *model_.model);
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - began;
+  if (documents > 0)
+    report(fmt::format("encoders start from the words of {} documents ({:.1f} s)", documents,
+                       seconds.count()));
 }
 
 void Trainer::restore() {
@@ -246,10 +282,13 @@ void Trainer::evaluate(RunLog& log) {
     return metric ? fmt::format("{:.5f}", *metric) : std::string("undefined");
   };
   log.note(fmt::format(
-      "step {}: valid auc {} qauc {} uauc {} log loss {}{}{}", state_.step,
+      "step {}: valid auc {} qauc {} uauc {} log loss {}{}{}{}", state_.step,
       text(evaluation.metrics.auc), text(evaluation.metrics.qauc), text(evaluation.metrics.uauc),
       text(evaluation.metrics.log_loss),
       evaluation.alignment ? fmt::format(" alignment {:.5f}", *evaluation.alignment) : "",
+      evaluation.of_content
+          ? fmt::format(" cosine alone qauc {}", text(evaluation.of_content->qauc))
+          : "",
       gained ? " (best)" : ""));
 }
 
@@ -264,6 +303,7 @@ void Trainer::step(TrainStep& step, const Batch& batch, int64_t total, double wa
   const TrainOptions& train = options_.train;
   ++state_.step;
   const double rate = schedule_factor(train, state_.step, total);
+  model_.model->pass_encoder_gradient(encoder_gradient_share(train, state_.step, total));
   const StepMetrics metrics = step.run(batch, state_.step, rate);
   for (size_t part = 0; part < kNumFlopParts; ++part) state_.flops[part] += metrics.flops[part];
   if (metrics.fault.empty()) {
@@ -276,8 +316,12 @@ void Trainer::step(TrainStep& step, const Batch& batch, int64_t total, double wa
   state_.position = batch.next;
   state_.bank_filled = false;
   if (state_.step % kExpireEvery == 0 && batch.size() > 0) model_.tables.expire(batch.times.back());
-  if (state_.step % train.log_every == 0)
-    log.write_interval(state_.step, rate * train.learning_rate, state_.skipped, model_);
+  if (state_.step % train.log_every != 0) return;
+  log.write_interval(state_.step, rate * train.learning_rate, state_.skipped, model_);
+  if (!log.health() || has_warned_) return;
+  const std::string warning = collapse_warning(*log.health(), model_.model->representation_width());
+  has_warned_ = !warning.empty();
+  if (has_warned_) report(fmt::format("step {}: {}", state_.step, warning));
 }
 
 /// Evaluates and writes checkpoints where they are due. Returns whether the run was interrupted.
@@ -318,6 +362,7 @@ TrainingResult Trainer::run() {
   RunLog log({.run = folder_.path(),
               .history_names = history_names,
               .bank = model_.bank != nullptr,
+              .all_negatives = options_.model.negatives == "all",
               .step = state_.step,
               .total_steps = total,
               .show_progress = how_.show_progress});
@@ -354,6 +399,13 @@ double schedule_factor(const TrainOptions& options, int64_t step, int64_t total)
   double progress = static_cast<double>(step - options.warmup_steps) /
                     static_cast<double>(std::max<int64_t>(total - options.warmup_steps, 1));
   return 0.5 * (1 + std::cos(std::numbers::pi * std::min(progress, 1.0)));
+}
+
+double encoder_gradient_share(const TrainOptions& options, int64_t step, int64_t total) {
+  const double done = static_cast<double>(step) / static_cast<double>(std::max<int64_t>(total, 1)),
+               after = options.encoder_gradient_after;
+  if (after >= 1) return 0;
+  return options.encoder_gradient * std::clamp((done - after) / (1 - after), 0.0, 1.0);
 }
 
 TrainingResult train(const Options& options, const SampleStore& store,

@@ -1,0 +1,314 @@
+#include "lemur/features/text_match.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <fstream>
+#include <limits>
+
+#include "lemur/base/error.h"
+#include "lemur/base/hash.h"
+
+namespace lemur {
+namespace {
+
+constexpr uint64_t kFactor = 0x100000001b3ULL;  // of the polynomials of characters
+constexpr size_t kPrefix = 4;                   // characters
+constexpr char32_t kBlank = U' ';
+
+/// Appends the code points of UTF-8 text; a byte that is none stands for itself.
+void append_characters(std::string_view text, std::u32string& to) {
+  for (size_t i = 0; i < text.size();) {
+    const auto first = static_cast<uint8_t>(text[i]);
+    const size_t length = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+    if (first < 0xc0 || i + length > text.size()) {
+      to += static_cast<char32_t>(first);
+      ++i;
+      continue;
+    }
+    auto point = static_cast<char32_t>(first & (0xff >> (length + 1)));
+    for (size_t j = 1; j < length; ++j)
+      point = point << 6 | (static_cast<uint8_t>(text[i + j]) & 0x3f);
+    to += point;
+    i += length;
+  }
+}
+
+uint64_t nonzero(uint64_t hash) { return hash == 0 ? 1 : hash; }
+
+/// Calls gram(key) for every run of 3, 4 and 5 characters that ends with a character that is added.
+class GramStream {
+ public:
+  void reset() { count_ = 0; }
+
+  template <typename Gram>
+  void add(char32_t character, const Gram& gram) {
+    const auto c = static_cast<uint64_t>(character) + 1;
+    const uint64_t five = four_ * kFactor + c, four = three_ * kFactor + c,
+                   three = two_ * kFactor + c;
+    two_ = one_ * kFactor + c;
+    one_ = c;
+    three_ = three, four_ = four;
+    if (count_ < 5) ++count_;
+    // The lengths' polynomials are told apart by a factor of their own.
+    if (count_ >= 3) gram(nonzero(three * 3));
+    if (count_ >= 4) gram(nonzero(four * 5));
+    if (count_ >= 5) gram(nonzero(five * 7));
+  }
+
+ private:
+  uint64_t one_ = 0, two_ = 0, three_ = 0, four_ = 0;
+  int count_ = 0;
+};
+
+}  // namespace
+
+std::vector<std::string> match_names(const StoreSchema& schema, const StoreSchema::Match& match) {
+  std::vector<std::string> names;
+  std::string all;
+  for (uint64_t field : match.fields) {
+    const std::string& name = schema.text[field].name;
+    all += (all.empty() ? "" : " + ") + name;
+    for (const char* number : kMatchNames) names.push_back(fmt::format("{}({})", number, name));
+  }
+  if (match.fields.size() > 1)
+    for (const char* number : kJointMatchNames) names.push_back(fmt::format("{}({})", number, all));
+  return names;
+}
+
+WordPieces::WordPieces(const std::vector<std::string>& pieces) {
+  for (std::string_view piece : pieces) {
+    begin_.push_back(static_cast<uint32_t>(characters_.size()));
+    const bool is_special = piece.size() > 2 && piece.front() == '[' && piece.back() == ']';
+    const bool continues = piece.size() > 2 && piece.starts_with("##");
+    flags_.push_back(is_special ? kUnknown : continues ? kContinues : 0);
+    if (!is_special) append_characters(piece.substr(continues ? 2 : 0), characters_);
+  }
+  begin_.push_back(static_cast<uint32_t>(characters_.size()));
+}
+
+uint64_t WordPieces::key(std::span<const int32_t> word) const {
+  uint64_t hash = 1;
+  for (int32_t piece : word) {
+    if (is_unknown(piece)) return 0;
+    for (char32_t c : characters(piece)) hash = hash * kFactor + static_cast<uint64_t>(c) + 1;
+  }
+  return nonzero(mix(hash));
+}
+
+std::vector<std::string> read_pieces(const std::filesystem::path& vocabulary) {
+  std::ifstream in(vocabulary);
+  if (!in) fail<DataError>("text", "cannot read {}", vocabulary.string());
+  std::vector<std::string> pieces;
+  for (std::string piece; std::getline(in, piece);) pieces.push_back(piece);
+  return pieces;
+}
+
+void TextMatcher::Query::Table::reset(size_t size) {
+  const size_t slots = std::bit_ceil(std::max<size_t>(4 * size, 16));
+  slots_.assign(slots, {});
+  mask_ = slots - 1;
+  shift_ = 64 - std::countr_zero(slots);
+}
+
+bool TextMatcher::Query::Table::insert(uint64_t key, uint32_t value) {
+  size_t at = place(key);
+  for (; slots_[at].key != 0; at = (at + 1) & mask_)
+    if (slots_[at].key == key) return false;
+  slots_[at] = {key, value, 0, 0};
+  return true;
+}
+
+/// What a text, or all texts of a match, have of a query.
+struct TextMatcher::Seen {
+  std::array<uint32_t, Query::kMostWords> times{};  // of each distinct word, at its first place
+  uint64_t prefixes = 0;                            // words whose prefix begins a word, by place
+  uint32_t words = 0, matched = 0;                  // of the text
+  uint32_t first = 0;                               // words before the first match
+  uint32_t run = 0, longest_run = 0, last = 0;
+  uint32_t grams = 0, matched_grams = 0;  // of the text, distinct ones of the query
+  bool is_equal = true;
+
+  void add(const Seen& other) {
+    for (size_t i = 0; i < times.size(); ++i) times[i] += other.times[i];
+    words += other.words, grams += other.grams;
+  }
+};
+
+TextMatcher::TextMatcher(const std::vector<std::string>& pieces, const StoreSchema& schema,
+                         WordCounts counts)
+    : pieces_(pieces), matches_(schema.matches), counts_(counts) {
+  for (const StoreSchema::Match& match : matches_) {
+    num_documents_ = match.num_documents;
+    const size_t size = match_names(schema, match).size();
+    for (size_t i = 0; i < size; ++i)
+      scales_.push_back(schema.features.at(match.first_feature + i).scale);
+    num_values_ += size;
+  }
+}
+
+double TextMatcher::weight(uint64_t key) const {
+  const auto found = std::ranges::lower_bound(counts_.keys, key);
+  const double of_word = found != counts_.keys.end() && *found == key
+                             ? counts_.documents[static_cast<size_t>(found - counts_.keys.begin())]
+                             : 1;
+  const auto all = std::max(static_cast<double>(num_documents_), of_word);
+  return std::log1p((all - of_word + 0.5) / (of_word + 0.5));
+}
+
+void TextMatcher::prepare(std::span<const int32_t> tokens, Query& query) const {
+  query.words_.clear();
+  query.distinct_ = 0;
+  query.total_weight_ = 0;
+  query.num_grams_ = 0;
+  query.clock_ = 0;
+  query.prefix_lengths_ = 0;
+  size_t characters = 1;
+  for (int32_t piece : tokens) characters += pieces_.characters(piece).size() + 1;
+  query.by_word_.reset(Query::kMostWords);
+  query.by_prefix_.reset(Query::kMostWords);
+  query.by_gram_.reset(3 * std::min<size_t>(characters, 16 * Query::kMostWords));
+  GramStream grams;
+  size_t room = 16 * Query::kMostWords;  // characters whose grams are kept
+  const auto add = [&](char32_t character) {
+    if (room == 0) return;
+    --room;
+    grams.add(character, [&](uint64_t key) { query.num_grams_ += query.by_gram_.insert(key, 0); });
+  };
+  add(kBlank);
+  pieces_.for_each_word(tokens, [&](uint64_t key, size_t begin, size_t end) {
+    if (key == 0 || query.words_.size() == Query::kMostWords) return;
+    const auto place = static_cast<uint32_t>(query.words_.size());
+    Query::Word word{key, 0, 0};
+    size_t length = 0;
+    for (int32_t piece : tokens.subspan(begin, end - begin))
+      for (char32_t character : pieces_.characters(piece)) {
+        add(character);
+        if (length < kPrefix)
+          word.prefix = word.prefix * kFactor + static_cast<uint64_t>(character) + 1, ++length;
+      }
+    add(kBlank);
+    word.prefix = nonzero(word.prefix * kFactor + length);
+    if (query.by_word_.insert(key, place)) {
+      query.distinct_ |= uint64_t{1} << place;
+      word.weight = weight(key);
+      query.total_weight_ += word.weight;
+      query.by_prefix_.insert(word.prefix, place);
+      query.prefix_lengths_ |= 1U << length;
+    }
+    query.words_.push_back(word);
+  });
+}
+
+/// Reads one text. `joint` stamps what all texts of a match have.
+void TextMatcher::read(Query& query, std::span<const int32_t> text, uint32_t joint, Seen& seen,
+                       uint32_t& joint_grams) const {
+  const uint32_t now = ++query.clock_;
+  GramStream grams;
+  const auto add = [&](char32_t character) {
+    grams.add(character, [&](uint64_t key) {
+      ++seen.grams;
+      Query::Slot* slot = query.by_gram_.find(key);
+      if (slot == nullptr) return;
+      if (slot->seen != now) slot->seen = now, ++seen.matched_grams;
+      if (slot->seen_jointly != joint) slot->seen_jointly = joint, ++joint_grams;
+    });
+  };
+  add(kBlank);
+  pieces_.for_each_word(text, [&](uint64_t key, size_t begin, size_t end) {
+    const uint32_t position = seen.words++;
+    seen.is_equal =
+        seen.is_equal && position < query.words_.size() && query.words_[position].key == key;
+    if (key == 0) {
+      grams.reset();
+      seen.run = 0;
+      return add(kBlank);
+    }
+    uint64_t prefix = 0;
+    size_t length = 0;
+    for (int32_t piece : text.subspan(begin, end - begin))
+      for (char32_t character : pieces_.characters(piece)) {
+        add(character);
+        if (length == kPrefix) continue;
+        prefix = prefix * kFactor + static_cast<uint64_t>(character) + 1, ++length;
+        if ((query.prefix_lengths_ >> length & 1) == 0) continue;
+        if (const Query::Slot* slot = query.by_prefix_.find(nonzero(prefix * kFactor + length)))
+          seen.prefixes |= uint64_t{1} << slot->value;
+      }
+    add(kBlank);
+    const Query::Slot* slot = query.by_word_.find(key);
+    if (slot == nullptr) {
+      seen.run = 0;
+      return;
+    }
+    ++seen.times[slot->value];
+    if (seen.matched++ == 0) seen.first = position;
+    // The run goes on where the query's next word is this one, be it a repeated one.
+    const bool goes_on = seen.run > 0 && seen.last + 1 < query.words_.size() &&
+                         query.words_[seen.last + 1].key == key;
+    seen.run = goes_on ? seen.run + 1 : 1;
+    seen.last = goes_on ? seen.last + 1 : slot->value;
+    seen.longest_run = std::max(seen.longest_run, seen.run);
+  });
+}
+
+void TextMatcher::match_raw(Query& query, std::span<const std::span<const int32_t>> texts,
+                            std::span<double> values) const {
+  if (query.words_.empty()) {
+    std::ranges::fill(values, std::numeric_limits<double>::quiet_NaN());
+    return;
+  }
+  const auto num_words = static_cast<double>(query.words_.size());
+  double* value = values.data();
+  const auto bm25 = [&](const StoreSchema::Match& match, const Seen& seen, double mean) {
+    const double length = match.k1 * (1 - match.b + match.b * seen.words / std::max(mean, 1e-9));
+    double sum = 0;
+    for (size_t i = 0; i < query.words_.size(); ++i)
+      if (const double times = seen.times[i]; times > 0)
+        sum += query.words_[i].weight * times * (match.k1 + 1) / (times + length);
+    return sum;
+  };
+  const auto query_share = [&](const Seen& seen) {
+    double sum = 0;
+    for (size_t i = 0; i < query.words_.size(); ++i)
+      if (seen.times[i] > 0) sum += query.words_[i].weight;
+    return query.total_weight_ > 0 ? sum / query.total_weight_ : 0;
+  };
+  const auto gram_share = [&](uint32_t matched, uint32_t all) {
+    const double most = std::sqrt(static_cast<double>(query.num_grams_) * all);
+    return most > 0 ? std::min(1.0, matched / most) : 0;
+  };
+  for (const StoreSchema::Match& match : matches_) {
+    Seen all;
+    uint32_t joint_grams = 0;
+    const uint32_t joint = ++query.clock_;
+    for (size_t i = 0; i < match.fields.size(); ++i) {
+      Seen seen;
+      read(query, texts[match.fields[i]], joint, seen, joint_grams);
+      all.add(seen);
+      *value++ = bm25(match, seen, match.mean_words[i]);
+      *value++ = query_share(seen);
+      *value++ = seen.words > 0 ? static_cast<double>(seen.matched) / seen.words : 0;
+      *value++ = seen.longest_run / num_words;
+      *value++ = seen.matched > 0 ? 1.0 / (1 + seen.first) : 0;
+      *value++ = static_cast<double>(std::popcount(seen.prefixes)) / std::popcount(query.distinct_);
+      *value++ = gram_share(seen.matched_grams, seen.grams);
+      *value++ = seen.is_equal && seen.words == query.words_.size() ? 1 : 0;
+      *value++ = std::log((1.0 + seen.words) / (1 + num_words));
+    }
+    if (match.fields.size() < 2) continue;
+    *value++ = bm25(match, all, match.mean_words.back());
+    *value++ = query_share(all);
+    *value++ = gram_share(joint_grams, all.grams);
+  }
+}
+
+void TextMatcher::match(Query& query, std::span<const std::span<const int32_t>> texts,
+                        std::span<float> values) const {
+  std::vector<double>& raw = query.raw_;
+  raw.resize(num_values_);
+  match_raw(query, texts, raw);
+  for (size_t i = 0; i < raw.size(); ++i) values[i] = scales_[i].apply(raw[i]);
+}
+
+}  // namespace lemur
