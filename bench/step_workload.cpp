@@ -126,6 +126,8 @@ std::vector<std::string> pieces_of(const StepWorkload& workload) {
 Options options_of(const StepWorkload& workload) {
   Options options;
   options.model.id_history = false;  // as published: histories are read from the bank
+  options.model.text_pooling = "cls";
+  options.bank.encode_clicked = false;
   options.bank.forward = options.bank.backward = workload.share;
   options.train.batch_size = workload.batch;
   options.train.clip_norm = 0;

@@ -116,7 +116,7 @@ struct CsvOptions {
 
 struct FeatureOptions {
   std::string column, of, separator, kind = "category", transform = "clip";
-  int64_t width = 16, admit_after = 1;
+  int64_t width = 16, admit_after = 5;
   double init_scale = 0.01, expire_days = 0, clip = 0.001;
 
   template <typename V>
@@ -268,7 +268,7 @@ struct DataOptions {
 };
 
 struct TokenizerOptions {
-  int64_t vocabulary = 8000, min_count = 2;
+  int64_t vocabulary = 30000, min_count = 2;
   std::string vocab;
   bool lower_case = true;
 
@@ -314,8 +314,8 @@ struct ModelOptions {
   int64_t query_max_tokens = 16, feed_documents = 5;
   int64_t tokens = 16, token_width = 128, ranker_layers = 2, ranker_ffn_factor = 4;
   std::vector<int64_t> mlp_widths = {512, 256, 128};
-  double encoder_dropout = 0, embedding_dropout = 0, ranker_dropout = 0;
-  double alignment_weight = 0.1, temperature = 50;
+  double encoder_dropout = 0, embedding_dropout = 0.1, ranker_dropout = 0;
+  double alignment_weight = 1, temperature = 20;
   std::vector<double> task_weights;
   std::vector<std::string> without_features, without_content_histories;
   double content_id_weight = 0, expert_penalty = 1e-3;
@@ -365,7 +365,8 @@ struct ModelOptions {
     v("text_start", text_start,
       "What lemur's own encoders start from. corpus: word vectors from the documents that train "
       "shows (TF-IDF, truncated SVD), residual branches begun at zero, so that the untrained "
-      "encoder compares texts as latent semantic analysis does; random: everything is drawn.",
+      "encoder compares texts as latent semantic analysis does; random: everything is drawn, as "
+      "with text_pooling = \"cls\" in either case.",
       OneOf{{"corpus", "random"}});
     v("text_pooling", text_pooling,
       "How an encoder makes one vector of a text's words. weighted: [CLS] begins as the mean of "
@@ -434,7 +435,8 @@ struct ModelOptions {
       Range{0, 0.9});
     v("without_features", without_features,
       "Columns of [[data.feature]] that the model leaves out, so that a trial without them needs "
-      "no ingest of its own.");
+      "no ingest of its own; numbers of text match by their names, such as bm25(title), or all of "
+      "them as \"text match\".");
     v("task_weights", task_weights,
       "Weights of the labels' losses; a single one is every label's; empty: 1 each. All 0: nothing "
       "but the contrastive losses is trained.");
@@ -484,14 +486,15 @@ struct BankOptions {
 };
 
 struct TrainOptions {
-  int64_t epochs = 3, batch_size = 256, window = 100000, seed = 1, warmup_steps = 100, threads = 0,
+  int64_t epochs = 3, batch_size = 512, window = 100000, seed = 1, warmup_steps = 100, threads = 0,
           loader_threads = 1;
   int64_t evaluate_every = 0, patience = 0, checkpoint_every = 1000, keep_checkpoints = 3,
           log_every = 50;
   int64_t max_steps = 0, micro_batch_size = 0, evaluate_batch_size = 1024, freeze_encoder_steps = 0;
   int64_t negatives_per_request = 7;
-  std::string order = "requests", schedule = "constant", metric = "auc", device = "cpu", start_from;
-  double learning_rate = 1e-3, encoder_learning_rate = 0, word_learning_rate = 0,
+  std::string order = "requests", schedule = "constant", metric = "auto", device = "cpu",
+              start_from;
+  double learning_rate = 1e-3, encoder_learning_rate = 3e-4, word_learning_rate = 0,
          table_learning_rate = 0.05, weight_decay = 0.01, table_weight_decay = 0, clip_norm = 1;
   double average_decay = 0, image_crop = 0, max_skipped_share = 0.01;
   double encoder_gradient = 0, encoder_gradient_after = 0.5;
@@ -576,9 +579,10 @@ struct TrainOptions {
     v("evaluate_batch_size", evaluate_batch_size, "Impressions per batch of an evaluation.",
       Range{1, 1 << 20});
     v("metric", metric,
-      "Metric on 'valid' that decides which checkpoint is the best; alignment: the SQDC loss; "
-      "none: nothing is evaluated, and the last one counts.",
-      OneOf{{"auc", "qauc", "uauc", "log_loss", "alignment", "none"}});
+      "Metric on 'valid' that decides which checkpoint is the best; auto: qauc where requests have "
+      "both labels, else auc; alignment: the SQDC loss; none: nothing is evaluated, and the last "
+      "one counts.",
+      OneOf{{"auto", "auc", "qauc", "uauc", "log_loss", "alignment", "none"}});
     v("patience", patience, "Evaluations without improvement after which training stops; 0: never.",
       Range{0, 1e6});
     v("checkpoint_every", checkpoint_every,
@@ -595,7 +599,8 @@ struct TrainOptions {
       "Weights, losses and optimiser are float32 in either case. No effect on the cpu.");
     v("cuda_graphs", cuda_graphs,
       "On cuda: replay recorded launches of the document encoder, one recording for each size of a "
-      "geometric series. Not with images, encoder_dropout or pretrained encoders.");
+      "geometric series. Only with model.text_pooling = \"cls\", and not with images, "
+      "encoder_dropout or pretrained encoders.");
     v("threads", threads, "Threads that compute; 0: all cores.", Range{0, 4096});
     v("loader_threads", loader_threads,
       "Threads that make batches; the batches do not depend on it.", Range{1, 256});

@@ -9,6 +9,7 @@ namespace lemur {
 void add_synth(CLI::App& app);
 void add_ingest(CLI::App& app);
 void add_inspect(CLI::App& app);
+void add_doctor(CLI::App& app);
 void add_ablate(CLI::App& app);
 void add_report(CLI::App& app);
 void add_options(CLI::App& app);
@@ -16,6 +17,7 @@ void add_options(CLI::App& app);
 // In lemur-learn.
 void add_train(CLI::App& app);
 void add_evaluate(CLI::App& app);
+void add_baselines(CLI::App& app);
 void add_export(CLI::App& app);
 
 // In lemur-serve.

@@ -8,6 +8,7 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   lemur::add_train(app);
   lemur::add_evaluate(app);
+  lemur::add_baselines(app);
   lemur::add_export(app);
   return lemur::run_commands(app, argc, argv);
 }

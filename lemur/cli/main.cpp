@@ -17,11 +17,9 @@
 namespace {
 
 /// Commands, and the programs beside this one that run them.
-constexpr std::pair<std::string_view, const char*> kHandedOver[] = {{"train", "lemur-learn"},
-                                                                    {"evaluate", "lemur-learn"},
-                                                                    {"export", "lemur-learn"},
-                                                                    {"serve", "lemur-serve"},
-                                                                    {"bench", "lemur-bench"}};
+constexpr std::pair<std::string_view, const char*> kHandedOver[] = {
+    {"train", "lemur-learn"},  {"evaluate", "lemur-learn"}, {"baselines", "lemur-learn"},
+    {"export", "lemur-learn"}, {"serve", "lemur-serve"},    {"bench", "lemur-bench"}};
 
 std::string version() {
   std::string text =
@@ -67,6 +65,7 @@ int main(int argc, char** argv) {
   app.add_subcommand("serve", "Answer ranking requests over HTTP");
   lemur::add_ablate(app);
   lemur::add_inspect(app);
+  lemur::add_doctor(app);
   lemur::add_report(app);
   app.add_subcommand("bench", "Measure the speed of lemur's parts here");
   lemur::add_options(app);

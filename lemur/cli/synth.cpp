@@ -43,6 +43,8 @@ void add_synth(CLI::App& app) {
                     "Covers, which show a part of the topics that the texts do not tell");
   command->add_flag("--interactions", options->interactions,
                     "Fields of users and documents, of which pairs move the clicks");
+  command->add_flag("--sparse", options->sparse,
+                    "64 impressions a request, of which some 1.5 % are clicked");
   command->add_option("--seed", options->seed, "Seed")->capture_default_str();
   command->footer(
       "Example: lemur synth --out world --documents 20000 --users 5000 --events 300000");

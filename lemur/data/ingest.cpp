@@ -56,6 +56,7 @@ void check_options(const DataOptions& data) {
   check_distinct("image field", names(data.image, [](const auto& f) { return f.column; }));
   check_distinct("feature",
                  names(data.feature, [](const auto& f) { return f.of + " " + f.column; }));
+  for (const MatchOptions& match : data.match) check_distinct("[[data.match]] text", match.text);
   check_distinct("history", names(data.history, [](const auto& h) { return h.name; }));
   for (const CounterOptions& counter : data.counter) {
     if (counter.by.empty()) fail<InvalidArgument>(kWhere, "a counter has no columns in 'by'");

@@ -83,6 +83,11 @@ struct ServingMetrics::Impl {
   prometheus::Gauge& bank_rows = gauge("lemur_bank_rows", "Documents in the bank.");
   prometheus::Gauge& bank_coverage =
       gauge("lemur_bank_coverage_ratio", "Share of the store's documents that the bank has.");
+  prometheus::Gauge& mean_cosine =
+      gauge("lemur_representation_mean_cosine",
+            "Of two random documents of the bank; near 1 the encoders have collapsed.");
+  prometheus::Gauge& effective_rank =
+      gauge("lemur_representation_effective_rank", "Directions that the bank's vectors use.");
   prometheus::Counter& feedback_written = feedback.Add({{"result", "written"}});
   prometheus::Counter& feedback_duplicates = feedback.Add({{"result", "duplicate"}});
   prometheus::Counter& nonfinite_by_request = nonfinite.Add({{"cause", "request"}});
@@ -167,6 +172,8 @@ std::string ServingMetrics::text(const BackendStatus& status) {
   impl_->staleness.Set(status.staleness_seconds);
   impl_->bank_rows.Set(static_cast<double>(status.bank_rows));
   impl_->bank_coverage.Set(status.bank_coverage);
+  impl_->mean_cosine.Set(status.mean_cosine);
+  impl_->effective_rank.Set(status.effective_rank);
   const double failures = static_cast<double>(status.load_failures) - impl_->failed_loads.Value();
   if (failures > 0) impl_->failed_loads.Increment(failures);
   impl_->show_version(status);

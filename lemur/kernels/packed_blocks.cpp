@@ -77,7 +77,7 @@ void check(const torch::Tensor& x, at::TensorList parameters, int64_t heads) {
   }
 }
 
-/// What forward keeps for backward: tensors whose rows are those of the texts, or, in the last
+/// What forward keeps for backward: tensors whose rows are those of the texts, or, in a narrow
 /// block, one for each text.
 struct Kept {
   torch::Tensor qkv, attended, middle, hidden;
@@ -114,13 +114,14 @@ BlockStates<T> states_in(const Kept& kept, const Part& part, bool last, const Bl
 class Blocks {
  public:
   Blocks(const torch::Tensor& x, const torch::Tensor& offsets, at::TensorList parameters,
-         int64_t heads)
+         int64_t heads, bool all_rows)
       : x_(x),
         parameters_(parameters),
         parts_(cut(offsets)),
         shape_(shape_of(x, parameters, heads)),
         count_(static_cast<int64_t>(parameters.size()) / kNumBlockParameters),
-        texts_(offsets.numel() - 1) {}
+        texts_(offsets.numel() - 1),
+        all_rows_(all_rows) {}
 
   /// Makes room for what is kept.
   void keep(Keep what) {
@@ -131,7 +132,7 @@ class Blocks {
     for (int64_t block = 0; what != Keep::kNothing && block + 1 < count_; ++block)
       inputs_.push_back(room(rows, d));
     for (int64_t block = 0; what == Keep::kAll && block < count_; ++block) {
-      const int64_t queries = is_last(block) ? texts_ : rows;
+      const int64_t queries = is_narrow(block) ? texts_ : rows;
       kept_.push_back(
           {room(rows, 3 * d), room(queries, d), room(queries, d), room(queries, shape_.hidden)});
     }
@@ -154,7 +155,7 @@ class Blocks {
   template <typename T>
   torch::Tensor forward() {
     turn();
-    torch::Tensor result = torch::empty({texts_, shape_.d}, x_.options());
+    torch::Tensor result = torch::empty({all_rows_ ? x_.size(0) : texts_, shape_.d}, x_.options());
     at::parallel_for(0, std::ssize(parts_), 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i)
         forward_part<T>(parts_[static_cast<size_t>(i)], result.data_ptr<T>());
@@ -195,6 +196,12 @@ class Blocks {
   }
 
   bool is_last(int64_t block) const { return block + 1 == count_; }
+  /// Whether the block computes its texts' first rows alone behind its attention.
+  bool is_narrow(int64_t block) const { return is_last(block) && !all_rows_; }
+  /// Where a part begins in what the last block returns.
+  int64_t result_row(const Part& part) const {
+    return all_rows_ ? part.first_row : part.first_text;
+  }
 
   template <typename T>
   const T* input_of(int64_t block, const Part& part) const {
@@ -211,16 +218,16 @@ class Blocks {
     T *turns = scratch, *states = turns + 2 * rows * d, *rest = states + rows * states_size(shape_);
     const T* x = x_.data_ptr<T>() + part.first_row * d;
     for (int64_t block = 0; block < count_; ++block) {
-      const bool last = is_last(block);
-      T* output = result + part.first_text * d;
-      if (!last)
+      const bool narrow = is_narrow(block);
+      T* output = result + result_row(part) * d;
+      if (!is_last(block))
         output = inputs_.empty()
                      ? turns + (block % 2) * rows * d
                      : inputs_[static_cast<size_t>(block)].data_ptr<T>() + part.first_row * d;
-      forward_block(chunk, shape_, last, pointers_of<T>(turned_, block), x,
+      forward_block(chunk, shape_, narrow, pointers_of<T>(turned_, block), x,
                     kept_.empty()
                         ? states_in(states, rows, d)
-                        : states_in<T>(kept_[static_cast<size_t>(block)], part, last, shape_),
+                        : states_in<T>(kept_[static_cast<size_t>(block)], part, narrow, shape_),
                     rest, output);
       x = output;
     }
@@ -234,21 +241,21 @@ class Blocks {
     T* scratch = thread_buffer<T, Blocks>(rows * (3 * d + states_size(shape_) + rest_size));
     T *turns = scratch, *output = turns + 2 * rows * d, *states = output + rows * d,
       *rest = states + rows * states_size(shape_);
-    const T* gradient = grad_output + part.first_text * d;
+    const T* gradient = grad_output + result_row(part) * d;
     for (int64_t block = count_ - 1; block >= 0; --block) {
-      const bool last = is_last(block);
+      const bool narrow = is_narrow(block);
       const T* x = input_of<T>(block, part);
       const BlockPointers<const T> parameters = pointers_of<T>(parameters_, block);
       BlockStates<T> of_block;
       if (kept_.empty()) {
         of_block = states_in(states, rows, d);
-        forward_block(chunk, shape_, last, pointers_of<T>(turned_, block), x, of_block, rest,
+        forward_block(chunk, shape_, narrow, pointers_of<T>(turned_, block), x, of_block, rest,
                       output);
       } else {
-        of_block = states_in<T>(kept_[static_cast<size_t>(block)], part, last, shape_);
+        of_block = states_in<T>(kept_[static_cast<size_t>(block)], part, narrow, shape_);
       }
       T* to = block == 0 ? grad_x + part.first_row * d : turns + (block % 2) * rows * d;
-      backward_block(chunk, shape_, last, parameters, x, of_block, gradient, rest, to,
+      backward_block(chunk, shape_, narrow, parameters, x, of_block, gradient, rest, to,
                      gradients_in(sums, block));
       gradient = to;
     }
@@ -271,6 +278,7 @@ class Blocks {
   const std::vector<Part> parts_;
   const BlockShape shape_;
   const int64_t count_, texts_;
+  const bool all_rows_;
   std::vector<torch::Tensor> turned_;  // the parameters, matrices transposed
   std::vector<torch::Tensor> inputs_;  // of all blocks but the first
   std::vector<Kept> kept_;
@@ -285,8 +293,8 @@ class PackedBlocks : public torch::autograd::Function<PackedBlocks> {
  public:
   static torch::Tensor forward(torch::autograd::AutogradContext* context, const torch::Tensor& x,
                                const torch::Tensor& offsets, at::TensorList parameters,
-                               int64_t heads, int64_t keep) {
-    Blocks blocks(x, offsets, parameters, heads);
+                               int64_t heads, bool all_rows, int64_t keep) {
+    Blocks blocks(x, offsets, parameters, heads, all_rows);
     blocks.keep(static_cast<Keep>(keep));
     torch::autograd::variable_list saved = {x, offsets};
     saved.insert(saved.end(), parameters.begin(), parameters.end());
@@ -294,6 +302,7 @@ class PackedBlocks : public torch::autograd::Function<PackedBlocks> {
     saved.insert(saved.end(), kept.begin(), kept.end());
     context->save_for_backward(saved);
     context->saved_data["heads"] = heads;
+    context->saved_data["all_rows"] = all_rows;
     context->saved_data["parameters"] = static_cast<int64_t>(parameters.size());
     return for_type(x, [&](auto type) { return blocks.forward<decltype(type)>(); });
   }
@@ -305,12 +314,13 @@ class PackedBlocks : public torch::autograd::Function<PackedBlocks> {
     const auto count = static_cast<size_t>(context->saved_data["parameters"].toInt());
     const at::TensorList all(saved);
     const torch::Tensor gradient = gradients[0].contiguous();
-    Blocks blocks(saved[0], saved[1], all.slice(2, count), context->saved_data["heads"].toInt());
+    Blocks blocks(saved[0], saved[1], all.slice(2, count), context->saved_data["heads"].toInt(),
+                  context->saved_data["all_rows"].toBool());
     blocks.restore(all.slice(2 + count));
     torch::autograd::variable_list result =
         for_type(gradient, [&](auto type) { return blocks.backward<decltype(type)>(gradient); });
     result.insert(result.begin() + 1, torch::Tensor());  // of the offsets
-    result.resize(result.size() + 2);                    // of heads and keep
+    result.resize(result.size() + 3);                    // of heads, all_rows and keep
     return result;
   }
 };
@@ -330,7 +340,7 @@ torch::Tensor packed_blocks(const torch::Tensor& x, const torch::Tensor& offsets
   Keep keep = options.recompute ? Keep::kInputs : Keep::kAll;
   if (!learns || !torch::GradMode::is_enabled()) keep = Keep::kNothing;
   return PackedBlocks::apply(x.contiguous(), starts, at::TensorList(contiguous), options.heads,
-                             static_cast<int64_t>(keep));
+                             options.all_rows, static_cast<int64_t>(keep));
 }
 
 }  // namespace lemur

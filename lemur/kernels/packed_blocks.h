@@ -27,12 +27,13 @@ enum BlockParameter {
 
 struct PackedBlocksOptions {
   int64_t heads = 1;       ///< divides d
+  bool all_rows = false;   ///< compute and return the state of every row, [total, d]
   bool recompute = false;  ///< keep only what enters a block and compute the rest again in backward
 };
 
 /// Applies blocks x + attention(LN(x)), then x + FFN(LN(x)) with GELU (model.md 2) to packed texts
 /// and returns [I, d], the state of each text's first row behind the last block, of which only
-/// these rows are computed.
+/// these rows are computed, unless all_rows.
 ///
 /// `x` [total, d] on the CPU, float or double; `offsets` int64 [I + 1], every text has a row;
 /// `parameters` holds kNumBlockParameters tensors of x's type for each block. Works through texts

@@ -41,11 +41,12 @@ void gather_first(const Chunk& chunk, int64_t width, int64_t stride, const T* fr
 
 /// Calls body(shape, first row, first row of what has a row for each query) for every text.
 template <typename Body>
-void for_each_text(const Chunk& chunk, const BlockShape& shape, bool last, const Body& body) {
+void for_each_text(const Chunk& chunk, const BlockShape& shape, bool narrow, const Body& body) {
   for (int64_t i = 0; i < chunk.texts(); ++i) {
     const int64_t first = chunk.starts[static_cast<size_t>(i)];
     const int64_t length = chunk.starts[static_cast<size_t>(i) + 1] - first;
-    body(AttentionShape{last ? 1 : length, length, shape.d, shape.heads}, first, last ? i : first);
+    body(AttentionShape{narrow ? 1 : length, length, shape.d, shape.heads}, first,
+         narrow ? i : first);
   }
 }
 
@@ -56,16 +57,16 @@ int64_t forward_scratch(const BlockShape& shape) { return 2 * shape.d + shape.hi
 int64_t backward_scratch(const BlockShape& shape) { return 9 * shape.d + 2 * shape.hidden; }
 
 template <typename T>
-void forward_block(const Chunk& chunk, const BlockShape& shape, bool last,
+void forward_block(const Chunk& chunk, const BlockShape& shape, bool narrow,
                    const BlockPointers<const T>& p, const T* x, const BlockStates<T>& states,
                    T* scratch, T* output) {
-  const int64_t d = shape.d, rows = chunk.rows(), kept = last ? chunk.texts() : rows;
+  const int64_t d = shape.d, rows = chunk.rows(), kept = narrow ? chunk.texts() : rows;
   Scratch<T> parts{scratch};
   T *normal = parts.take(rows * d), *first = parts.take(kept * d),
     *activated = parts.take(kept * shape.hidden);
 
   layer_norm_rows({rows, d}, x, p[kAttentionNormGain], p[kAttentionNormBias], normal);
-  if (last) {
+  if (narrow) {
     linear(rows, d, 2 * d, normal, p[kQkvWeight] + d, 3 * d, p[kQkvBias] + d, states.qkv + d,
            3 * d);
     gather_first(chunk, d, d, normal, first);
@@ -78,7 +79,7 @@ void forward_block(const Chunk& chunk, const BlockShape& shape, bool last,
   } else {
     linear(rows, d, 3 * d, normal, p[kQkvWeight], 3 * d, p[kQkvBias], states.qkv, 3 * d);
   }
-  for_each_text(chunk, shape, last, [&](const AttentionShape& text, int64_t row, int64_t query) {
+  for_each_text(chunk, shape, narrow, [&](const AttentionShape& text, int64_t row, int64_t query) {
     attend<T>(states.qkv + row * 3 * d, text, states.attended + query * d);
   });
 
@@ -93,11 +94,11 @@ void forward_block(const Chunk& chunk, const BlockShape& shape, bool last,
 }
 
 template <typename T>
-void backward_block(const Chunk& chunk, const BlockShape& shape, bool last,
+void backward_block(const Chunk& chunk, const BlockShape& shape, bool narrow,
                     const BlockPointers<const T>& p, const T* x, const BlockStates<T>& states,
                     const T* grad_output, T* scratch, T* grad_x, const BlockPointers<T>& g) {
   const int64_t d = shape.d, hidden = shape.hidden;
-  const int64_t rows = chunk.rows(), kept = last ? chunk.texts() : rows;
+  const int64_t rows = chunk.rows(), kept = narrow ? chunk.texts() : rows;
   Scratch<T> parts{scratch};
   T *normal = parts.take(rows * d), *grad_normal = parts.take(rows * d),
     *grad_middle = parts.take(kept * d), *grad_attended = parts.take(kept * d),
@@ -119,12 +120,12 @@ void backward_block(const Chunk& chunk, const BlockShape& shape, bool last,
   // The attention.
   linear_backward(kept, d, d, states.attended, p[kAttentionOutputWeight], grad_middle, d,
                   grad_attended, g[kAttentionOutputWeight], g[kAttentionOutputBias]);
-  for_each_text(chunk, shape, last, [&](const AttentionShape& text, int64_t row, int64_t query) {
+  for_each_text(chunk, shape, narrow, [&](const AttentionShape& text, int64_t row, int64_t query) {
     attend_backward<T>(states.qkv + row * 3 * d, text, grad_attended + query * d,
                        grad_qkv + row * 3 * d);
   });
   layer_norm_rows({rows, d}, x, p[kAttentionNormGain], p[kAttentionNormBias], normal);
-  if (last) {
+  if (narrow) {
     linear_backward(rows, d, 2 * d, normal, p[kQkvWeight] + d * d, grad_qkv + d, 3 * d, grad_normal,
                     g[kQkvWeight] + d * d, g[kQkvBias] + d);
     T *first = parts.take(kept * d), *grad_first = parts.take(kept * d);

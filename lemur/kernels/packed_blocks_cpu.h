@@ -26,24 +26,25 @@ struct Chunk {
   int64_t rows() const { return starts.back(); }
 };
 
-/// What a block computes on its way, kept for its backward. In the last block all but `qkv` have a
-/// row for each text, else for each row of the texts.
+/// What a block computes on its way, kept for its backward. In a `narrow` block, which computes
+/// the first rows alone behind its attention, all but `qkv` have a row for each text, else for each
+/// row of the texts.
 template <typename T>
 struct BlockStates {
   T *qkv, *attended, *middle, *hidden;  // of width 3 * d, d, d (behind the attention), hidden
 };
 
-/// Writes `output`: [rows, d], of the last block [texts, d]. The weights of linear layers in
+/// Writes `output`: [rows, d], of a narrow block [texts, d]. The weights of linear layers in
 /// `parameters` are transposed: [input, output].
 template <typename T>
-void forward_block(const Chunk& chunk, const BlockShape& shape, bool last,
+void forward_block(const Chunk& chunk, const BlockShape& shape, bool narrow,
                    const BlockPointers<const T>& parameters, const T* x,
                    const BlockStates<T>& states, T* scratch, T* output);
 
 /// From the gradient of the output writes that of x (`grad_x` [rows, d]) and adds to those of the
 /// parameters.
 template <typename T>
-void backward_block(const Chunk& chunk, const BlockShape& shape, bool last,
+void backward_block(const Chunk& chunk, const BlockShape& shape, bool narrow,
                     const BlockPointers<const T>& parameters, const T* x,
                     const BlockStates<T>& states, const T* grad_output, T* scratch, T* grad_x,
                     const BlockPointers<T>& gradients);

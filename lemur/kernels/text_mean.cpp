@@ -37,15 +37,9 @@ void for_each_text(const Tensor& offsets, const Body& body) {
   });
 }
 
-/// Adds factor times `row` to `sum`, both [width].
-template <typename T>
-void add_scaled(int64_t width, T factor, const T* row, T* sum) {
-  for (int64_t c = 0; c < width; ++c) sum[c] += factor * row[c];
-}
-
 template <typename T>
 void forward_rows(const Tensor& x, const Tensor& logits, const Tensor& offsets, Tensor& weights,
-                  Tensor& means, Tensor& y) {
+                  Tensor& means) {
   const int64_t width = x.size(1);
   for_each_text(offsets, [&](int64_t text, int64_t first, std::span<const int64_t> rows) {
     const auto count = std::ssize(rows);
@@ -54,9 +48,7 @@ void forward_rows(const Tensor& x, const Tensor& logits, const Tensor& offsets, 
     std::copy_n(logits.data_ptr<T>() + first, count, softmax.data());
     softmax_rows({1, count}, std::ssize(softmax), softmax.data());
     std::copy_n(softmax.data(), count, weights.data_ptr<T>() + first);
-    T* mean = means.data_ptr<T>() + text * width;
-    row_sum(softmax.data(), row_table<T>(x), rows, mean);
-    add_scaled(width, T{1}, mean, y.data_ptr<T>() + first * width);
+    row_sum(softmax.data(), row_table<T>(x), rows, means.data_ptr<T>() + text * width);
   });
 }
 
@@ -66,7 +58,7 @@ void backward_rows(const Tensor& x, const Tensor& weights, const Tensor& means,
   const int64_t width = x.size(1);
   const int64_t zero = 0;
   for_each_text(offsets, [&](int64_t text, int64_t first, std::span<const int64_t> rows) {
-    const T* of_mean = given.data_ptr<T>() + first * width;  // the mean's gradient
+    const T* of_mean = given.data_ptr<T>() + text * width;
     const T* weight = weights.data_ptr<T>() + first;
     T* logit = dlogits.data_ptr<T>() + first;
     T mean_dot;
@@ -75,7 +67,8 @@ void backward_rows(const Tensor& x, const Tensor& weights, const Tensor& means,
     row_dots(of_mean, row_table<T>(x), rows, logit);
     for (size_t j = 0; j < rows.size(); ++j) {
       logit[j] = weight[j] * (logit[j] - mean_dot);
-      add_scaled(width, weight[j], of_mean, dx.data_ptr<T>() + rows[j] * width);
+      T* of_row = dx.data_ptr<T>() + rows[j] * width;
+      for (int64_t c = 0; c < width; ++c) of_row[c] = weight[j] * of_mean[c];
     }
   });
 }
@@ -85,22 +78,22 @@ void with_type(const Tensor& x, const Body& body) {
   x.scalar_type() == torch::kFloat64 ? body(double()) : body(float());
 }
 
-class AddTextMeans : public torch::autograd::Function<AddTextMeans> {
+class TextMeans : public torch::autograd::Function<TextMeans> {
  public:
   static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& logits,
                         const Tensor& offsets) {
-    Tensor weights = torch::empty_like(logits), y = x.clone(),
+    Tensor weights = torch::empty_like(logits),
            means = torch::empty({offsets.numel() - 1, x.size(1)}, x.options());
-    with_type(
-        x, [&](auto type) { forward_rows<decltype(type)>(x, logits, offsets, weights, means, y); });
+    with_type(x,
+              [&](auto type) { forward_rows<decltype(type)>(x, logits, offsets, weights, means); });
     context->save_for_backward({x, weights, means, offsets});
-    return y;
+    return means;
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const auto saved = context->get_saved_variables();
     const Tensor given = gradients[0].contiguous();
-    Tensor dx = given.clone(), dlogits = torch::empty_like(saved[1]);
+    Tensor dx = torch::empty_like(saved[0]), dlogits = torch::empty_like(saved[1]);
     with_type(given, [&](auto type) {
       backward_rows<decltype(type)>(saved[0], saved[1], saved[2], saved[3], given, dx, dlogits);
     });
@@ -116,27 +109,26 @@ void check(const Tensor& x, const Tensor& logits) {
 
 }  // namespace
 
-Tensor add_text_means(const Tensor& x, const Tensor& logits, const Tensor& offsets) {
-  if (!x.device().is_cpu()) return add_text_means_reference(x, logits, offsets);
+Tensor text_means(const Tensor& x, const Tensor& logits, const Tensor& offsets) {
+  if (!x.device().is_cpu()) return text_means_reference(x, logits, offsets);
   check(x, logits);
-  return AddTextMeans::apply(x.contiguous(), logits.contiguous(),
-                             checked_full_offsets(kWhere, offsets, x.size(0)));
+  return TextMeans::apply(x.contiguous(), logits.contiguous(),
+                          checked_full_offsets(kWhere, offsets, x.size(0)));
 }
 
-Tensor add_text_means_reference(const Tensor& x, const Tensor& logits, const Tensor& offsets) {
+Tensor text_means_reference(const Tensor& x, const Tensor& logits, const Tensor& offsets) {
   check(x, logits);
   const Tensor starts = checked_full_offsets(kWhere, offsets, x.size(0));
-  const Tensor first = starts.slice(0, 0, -1).to(x.device());
+  const int64_t count = starts.numel() - 1;
   const Tensor text =
-      torch::arange(first.numel(), torch::kInt64).repeat_interleave(starts.diff()).to(x.device());
-  const Tensor largest = torch::full({first.numel()}, -INFINITY, logits.options())
+      torch::arange(count, torch::kInt64).repeat_interleave(starts.diff()).to(x.device());
+  const Tensor largest = torch::full({count}, -INFINITY, logits.options())
                              .scatter_reduce(0, text, logits.detach(), "amax");
   const Tensor raised = (logits - largest.index_select(0, text)).exp();
-  const Tensor sums = torch::zeros({first.numel()}, logits.options()).index_add(0, text, raised);
+  const Tensor sums = torch::zeros({count}, logits.options()).index_add(0, text, raised);
   const Tensor weights = raised / sums.index_select(0, text);
-  const Tensor means = torch::zeros({first.numel(), x.size(1)}, x.options())
-                           .index_add(0, text, x * weights.unsqueeze(1).to(x.scalar_type()));
-  return x.index_add(0, first, means);
+  return torch::zeros({count, x.size(1)}, x.options())
+      .index_add(0, text, x * weights.unsqueeze(1).to(x.scalar_type()));
 }
 
 }  // namespace lemur

@@ -174,14 +174,14 @@ std::optional<Tensor> EncoderGraphs::encode(const TokenBatch& texts) {
   const Tensor offsets = texts.offsets.contiguous();
   const bool has_patches = texts.patches.values.defined() && texts.patches.values.numel() > 0;
   if (!torch::GradMode::is_enabled() || texts.num_texts() == 0 || has_patches ||
-      options.dropout > 0)
+      options.dropout > 0 || options.pools_words)
     return std::nullopt;
   const Tensor probe =
       torch::empty({1, 3 * options.width}, texts.tokens.options().dtype(torch::kBFloat16));
   if (!Bfloat16Scope::is_active() || !fits_flash(probe, options.heads)) return std::nullopt;
   const LaunchBucket bucket =
       bucket_of(texts.tokens.numel(), texts.num_texts(), options.max_length);
-  const Tensor x = encoder->embed_packed(texts.tokens, texts.positions, texts.types, texts.offsets);
+  const Tensor x = encoder->embed_packed(texts.tokens, texts.positions, texts.types);
   Recording& recording = impl_->recording_of(bucket, x.detach());
   if (recording.waits) return std::nullopt;
   recording.fill(x.detach(), filled_offsets(offsets, bucket, options.max_length));

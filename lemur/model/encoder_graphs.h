@@ -18,9 +18,9 @@ class EncoderGraphs {
   ~EncoderGraphs();
 
   /// Returns what the encoder gives for the texts, [n, r], recording it at the first text of a
-  /// size. Nothing where it cannot be recorded: without gradients, with images or dropout, where
-  /// attention is not flash_attention, or where the recording's last replay still waits for its
-  /// backward pass.
+  /// size. Nothing where it cannot be recorded: without gradients, with images, dropout or
+  /// pools_words, where attention is not flash_attention, or where the recording's last replay
+  /// still waits for its backward pass.
   std::optional<torch::Tensor> encode(const TokenBatch& texts);
 
  private:

@@ -51,8 +51,7 @@ TEST(LaunchBuckets, TextsThatFillThemChangeNothing) {
                       tokens = torch::randint(0, 50, {37}, torch::kInt64),
                       positions = torch::randint(0, 90, {37}, torch::kInt64);
   const LaunchBucket bucket = bucket_of(37, 3, 90);
-  const torch::Tensor x = encoder->embed_packed(tokens, positions, torch::zeros_like(tokens),
-                                                offsets),
+  const torch::Tensor x = encoder->embed_packed(tokens, positions, torch::zeros_like(tokens)),
                       filled = torch::constant_pad_nd(x, {0, 0, 0, bucket.tokens - 37}),
                       starts = filled_offsets(offsets, bucket, 90);
   const torch::Tensor found =

@@ -152,22 +152,26 @@ torch::Tensor EncoderImpl::forward(const torch::Tensor& tokens, const torch::Ten
                                    const torch::Tensor& types, const torch::Tensor& offsets,
                                    const PackedPatches& patches) {
   const torch::Tensor first = first_tokens(kWhere, offsets, tokens.numel());
-  torch::Tensor x = embed_packed(tokens, positions, types, offsets, patches);
+  torch::Tensor x = embed_packed(tokens, positions, types, patches);
   x = torch::dropout(x, options_.dropout, is_training());
-  return output_(final_norm_(apply_layers(x, offsets, first)));
+  if (!options_.pools_words) return output_(final_norm_(apply_layers(x, offsets, first)));
+  return output_(final_norm_(pool(apply_layers(x, offsets, {}), tokens, offsets)));
 }
 
 torch::Tensor EncoderImpl::embed_packed(const torch::Tensor& tokens, const torch::Tensor& positions,
-                                        const torch::Tensor& types, const torch::Tensor& offsets,
-                                        const PackedPatches& patches) {
+                                        const torch::Tensor& types, const PackedPatches& patches) {
   const int64_t total = tokens.numel();
-  const torch::Tensor x =
-      embed(tokens, patches) +
-      position_embedding_(
-          checked_index(kWhere, "position", positions, total, 0, options_.max_length)) +
-      type_embedding_(checked_index(kWhere, "type", types, total, 0, options_.types));
-  if (!word_weight_.defined()) return x;
-  return add_text_means(x, word_weight_.index_select(0, tokens.to(x.device())), offsets);
+  return embed(tokens, patches) +
+         position_embedding_(
+             checked_index(kWhere, "position", positions, total, 0, options_.max_length)) +
+         type_embedding_(checked_index(kWhere, "type", types, total, 0, options_.types));
+}
+
+/// Returns the weighted means of the texts' rows x [total, d].
+torch::Tensor EncoderImpl::pool(const torch::Tensor& x, const torch::Tensor& tokens,
+                                const torch::Tensor& offsets) const {
+  return text_means(x, word_weight_.index_select(0, tokens.to(x.device())).to(x.scalar_type()),
+                    offsets);
 }
 
 void EncoderImpl::start_from_words(const torch::Tensor& vectors, const torch::Tensor& importance) {
@@ -189,12 +193,14 @@ torch::Tensor EncoderImpl::encode_embedded(torch::Tensor x, const DeviceTexts& t
 
 torch::Tensor EncoderImpl::apply_fused(torch::Tensor x, const DeviceTexts& texts,
                                        const torch::Tensor& first) {
-  // Only the first tokens are read in the end, so the last layer stops at its attention for others.
+  // Where only the first tokens are read in the end, the last layer stops at its attention for
+  // others.
   for (size_t l = 0; l + 1 < layers_.size(); ++l) x = layers_[l]->forward_fused(x, texts);
   return layers_.back()->forward_fused(x, texts, first);
 }
 
-/// Returns the final state of each text's first token, [I, d].
+/// Returns the final state of each text's first token, [I, d]; of all tokens, [total, d], where
+/// `first` is undefined.
 torch::Tensor EncoderImpl::apply_layers(torch::Tensor x, const torch::Tensor& offsets,
                                         const torch::Tensor& first) {
   const bool drops = options_.dropout > 0 && is_training();
@@ -203,10 +209,11 @@ torch::Tensor EncoderImpl::apply_layers(torch::Tensor x, const torch::Tensor& of
     for (const EncoderLayer& layer : layers_)
       for (torch::Tensor& parameter : layer->block_parameters())
         parameters.push_back(std::move(parameter));
-    return packed_blocks(x, offsets, parameters,
-                         {.heads = options_.heads, .recompute = recompute_});
+    return packed_blocks(
+        x, offsets, parameters,
+        {.heads = options_.heads, .all_rows = !first.defined(), .recompute = recompute_});
   }
-  const torch::Tensor rows = first.to(x.device());
+  const torch::Tensor rows = first.defined() ? first.to(x.device()) : first;
   if (!drops) return apply_fused(x, texts_on_device(offsets, x.device()), rows);
   for (size_t l = 0; l + 1 < layers_.size(); ++l) x = layers_[l](x, offsets);
   return layers_.back()(x, offsets, rows);

@@ -28,7 +28,7 @@ struct EncoderOptions {
   int64_t types = 1;         ///< rows of the type embedding
   int64_t output = 128;      ///< r, of the representation
   double dropout = 0;        ///< on the embedding and after attention and FFN; 0: none
-  bool pools_words = false;  ///< the first token begins with the weighted mean of the text's words
+  bool pools_words = false;  ///< a text is the weighted mean of its words, not its first token
 };
 
 /// One pre-LayerNorm block: x + attention(LN(x)), then x + FFN(LN(x)), GELU, packed texts; made of
@@ -80,7 +80,8 @@ class EncoderImpl : public torch::nn::Module {
   /// Uses another module's word embedding [vocabulary, width], which stays registered there only.
   EncoderImpl(const EncoderOptions& options, torch::nn::Embedding shared_words);
 
-  /// Returns [I, r], the linearly mapped final state of each text's first token.
+  /// Returns [I, r], the linearly mapped final state of each text's first token, or of the weighted
+  /// mean of its words.
   ///
   /// `tokens`, `positions`, `types` int64 [total]; `offsets` int64 [I + 1], every text has at least
   /// one token. Where a row is one of `patches`, its token is not looked at. Throws InvalidArgument
@@ -89,12 +90,11 @@ class EncoderImpl : public torch::nn::Module {
                         const torch::Tensor& types, const torch::Tensor& offsets,
                         const PackedPatches& patches = {});
 
-  /// The two halves of forward on a device, without dropout: the rows that enter the first block,
-  /// [total, d], and what becomes of them. `first` int64 [I] on the device: each text's first row.
-  /// The second half copies nothing from or to the host.
+  /// The two halves of forward on a device, without dropout or pools_words: the rows that enter the
+  /// first block, [total, d], and what becomes of them. `first` int64 [I] on the device: each
+  /// text's first row. The second half copies nothing from or to the host.
   torch::Tensor embed_packed(const torch::Tensor& tokens, const torch::Tensor& positions,
-                             const torch::Tensor& types, const torch::Tensor& offsets,
-                             const PackedPatches& patches = {});
+                             const torch::Tensor& types, const PackedPatches& patches = {});
   torch::Tensor encode_embedded(torch::Tensor x, const DeviceTexts& texts,
                                 const torch::Tensor& first);
 
@@ -118,6 +118,8 @@ class EncoderImpl : public torch::nn::Module {
   torch::Tensor apply_fused(torch::Tensor x, const DeviceTexts& texts, const torch::Tensor& first);
   torch::Tensor apply_layers(torch::Tensor x, const torch::Tensor& offsets,
                              const torch::Tensor& first);
+  torch::Tensor pool(const torch::Tensor& x, const torch::Tensor& tokens,
+                     const torch::Tensor& offsets) const;
 
   EncoderOptions options_;
   bool recompute_ = false;

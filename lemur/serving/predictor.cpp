@@ -107,7 +107,9 @@ void Predictor::warm(Snapshot& snapshot) {
 void Predictor::publish(std::shared_ptr<Snapshot> snapshot) {
   const auto documents = catalogue_.store().document_keys();
   double coverage = 0;
+  RepresentationHealth health;
   if (snapshot->state.bank && !documents.empty()) {
+    health = measure_bank(*snapshot->state.bank).value_or(RepresentationHealth{});
     std::vector<int32_t> rows(documents.size());
     snapshot->state.bank->find(documents, rows);
     coverage = 1 - static_cast<double>(std::ranges::count(rows, MemoryBank::kAbsent)) /
@@ -117,6 +119,7 @@ void Predictor::publish(std::shared_ptr<Snapshot> snapshot) {
     std::lock_guard lock(mutex_);
     snapshot_.swap(snapshot);
     coverage_ = coverage;
+    health_ = health;
     load_error_.clear();
   }
   // Memory is given back on this thread, not on the one that answers.
@@ -139,6 +142,8 @@ BackendStatus Predictor::status() const {
                        .last_load_error = load_error_,
                        .load_failures = load_failures_,
                        .bank_coverage = coverage_,
+                       .mean_cosine = health_.mean_cosine,
+                       .effective_rank = health_.effective_rank,
                        .queue_depth = std::ssize(ranks_) + std::ssize(embeds_)};
   if (snapshot_) {
     status.model_version = snapshot_->version;

@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "lemur/model/representation.h"
 #include "lemur/serving/catalogue.h"
 #include "lemur/serving/live_past.h"
 #include "lemur/serving/ranking_backend.h"
@@ -107,6 +108,7 @@ class Predictor : public RankBackend {
   std::string load_error_;
   int64_t load_failures_ = 0;
   double coverage_ = 0;
+  RepresentationHealth health_;
   double seconds_per_request_ = 0.01;  // smoothed, for Retry-After
   bool is_closing_ = false;
   std::thread worker_;

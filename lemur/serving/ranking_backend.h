@@ -103,7 +103,9 @@ struct BackendStatus {
   std::string last_load_error;  ///< of the newest attempt; empty: it went well
   int64_t load_failures = 0;
   int64_t bank_rows = 0;
-  double bank_coverage = 0;      ///< share of the store's documents that the bank has
+  double bank_coverage = 0;                    ///< share of the store's documents that the bank has
+  double mean_cosine = 0, effective_rank = 0;  ///< of the bank's vectors: how far they tell
+                                               ///< documents apart; 0 without a bank
   double staleness_seconds = 0;  ///< age of the model's data: now minus its newest event
   int64_t queue_depth = 0;       ///< requests that wait
 };

@@ -14,6 +14,7 @@ constexpr int kRounds = 3;              // draws of which the most popular is ta
 
 Exposure::Exposure(const WorldOptions& options, const WorldDocuments& catalogue)
     : documents_(catalogue.documents()),
+      shown_range_(shown_of(options)),
       random_(options.seed, hash_bytes("exposure")),
       clicks_(documents_.size()),
       by_topic_(static_cast<size_t>(options.topics)) {}
@@ -71,8 +72,8 @@ double Exposure::score(const Search& search, uint32_t document) {
 
 const std::vector<uint32_t>& Exposure::show(const Search& search, const User& user) {
   add_newborn(search.time_ms);
-  auto wanted = static_cast<size_t>(kFewestShown) +
-                random_.below(static_cast<uint64_t>(kMostShown - kFewestShown + 1));
+  auto wanted = static_cast<size_t>(shown_range_.fewest) +
+                random_.below(static_cast<uint64_t>(shown_range_.most - shown_range_.fewest + 1));
   ranked_.clear();
   for (size_t tries = 0; ranked_.size() < wanted && tries < 8 * wanted; ++tries) {
     uint32_t document = candidate(search, user);

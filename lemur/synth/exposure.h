@@ -39,6 +39,7 @@ class Exposure {
   double score(const Search& search, uint32_t document);
 
   const std::vector<Document>& documents_;
+  const Shown shown_range_;
   Random random_;
   std::vector<uint32_t> clicks_;
   std::vector<std::vector<uint32_t>> by_topic_;  // born documents, oldest first

@@ -13,9 +13,11 @@ constexpr double kRenewPassing = 0.3;   // a session begins with another passing
 constexpr double kOffTopicWord = 0.12;  // a further word of a query is of the background
 
 double mean_session_gap_ms(const WorldOptions& options) {
-  constexpr double kShownPerSearch = 0.5 * (kFewestShown + kMostShown) * (1 - kAbandon);
+  const Shown shown = shown_of(options);
+  const double shown_per_search =
+      0.5 * static_cast<double>(shown.fewest + shown.most) * (1 - kAbandon);
   constexpr double kSearches = 1 / (1 - kContinue - (1 - kContinue) * kAbandon);
-  double sessions = static_cast<double>(options.events) / (kShownPerSearch * kSearches);
+  double sessions = static_cast<double>(options.events) / (shown_per_search * kSearches);
   return options.days * kDayMs / std::max(1.0, sessions);
 }
 

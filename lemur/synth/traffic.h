@@ -11,9 +11,6 @@
 
 namespace lemur {
 
-/// Impressions of one request: 6 to 12.
-inline constexpr int64_t kFewestShown = 6, kMostShown = 12;
-
 struct User {
   TopicMix interest;       ///< lasting, drifting slowly
   uint16_t passing_topic;  ///< short-term interest, renewed every few sessions

@@ -14,7 +14,7 @@ struct ImpressionView {
   const Search& search;
   const User& user;
   uint32_t document;
-  int64_t position;  ///< from 0, below kMostShown
+  int64_t position;  ///< from 0, below kMostPositions
 };
 
 /// Takes the mean of p* over the visual topics that the document may have. Known are the topics of
@@ -53,7 +53,7 @@ class UnseenCover {
   const Exposure& exposure_;
   std::vector<double> popularity_;  // of the topics; sums to 1
   // Documents whose texts are not of the query's topic, by position: other covers, matching covers.
-  std::array<std::array<double, kMostShown>, 2> positions_;
+  std::array<std::array<double, kMostPositions>, 2> positions_;
 };
 
 }  // namespace lemur

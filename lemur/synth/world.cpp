@@ -18,6 +18,7 @@ namespace lemur {
 namespace {
 
 constexpr int64_t kEventsPerReport = 10000;
+constexpr double kSparse = -4.5;  // added to the intercept of a sparse world
 
 void require_range(const char* name, double value, double low, double high) {
   if (!(value >= low && value <= high))
@@ -83,7 +84,7 @@ class Simulation {
       ClickParts parts = click_parts(
           options_.click, catalogue_, search, user, shown[position], static_cast<int64_t>(position),
           interactions_ ? interactions_->effect(search.user, search.time_ms, shown[position]) : 0);
-      double logit = options_.click.intercept + parts.sum();
+      double logit = options_.click.intercept + (options_.sparse ? kSparse : 0) + parts.sum();
       double p_star = 1 / (1 + std::exp(-logit));
       double without_images =
           unseen_cover_
@@ -154,6 +155,7 @@ void check(const WorldOptions& o) {
   require_range("days", o.days, 1e-3, 36500);
   require_range("initial_documents", o.initial_documents, 0, 1);
   require_range("visual_share", o.visual_share, 0.01, 0.99);
+  if (o.sparse && o.images) fail<InvalidArgument>("synth", "a sparse world has no images");
   require_range("threads", static_cast<double>(o.threads), 0, 1024);
 }
 

@@ -49,6 +49,9 @@ struct WorldOptions {
   bool images = false;  ///< a document has one topic more, which only its cover shows; 4 topics up
   double visual_share = 0.5;  ///< squared weight of that topic among the document's, 0.01 to 0.99
   bool interactions = false;  ///< fields of users and documents, and the hour, move clicks by pairs
+  /// 64 impressions a request, of which some 1.5 % are clicked, as on a page of links; not with
+  /// images.
+  bool sparse = false;
   ClickEffects click;
   int64_t threads = 0;  ///< that draw and write covers; 0: one for each core
 };
@@ -59,6 +62,15 @@ struct VarianceShares {
   double match = 0, long_interest = 0, short_interest = 0, quality = 0, author = 0, position = 0,
          interactions = 0;
 };
+
+/// Fewest and most impressions of a request.
+struct Shown {
+  int64_t fewest, most;
+};
+inline constexpr int64_t kMostPositions = 12;  // of a request that is not sparse
+constexpr Shown shown_of(const WorldOptions& options) {
+  return options.sparse ? Shown{64, 64} : Shown{6, kMostPositions};
+}
 
 struct WorldSummary {
   int64_t documents = 0, users = 0, events = 0, requests = 0, queries = 0, clicks = 0;

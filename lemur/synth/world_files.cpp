@@ -72,7 +72,10 @@ where = "label = 1"
 [tokenizer]
 vocabulary = 8000
 
-[model]
+)";
+
+// How a world of many clicks trains.
+constexpr const char* kTraining = R"([model]
 representation_width = 64
 encoder_width = 64
 document_layers = 1
@@ -96,6 +99,21 @@ order = "time"
 schedule = "cosine"
 average_decay = 0.99
 metric = "auc"
+)";
+
+// A sparse world has the program's own settings, in a small size.
+constexpr const char* kSparseTraining = R"([model]
+representation_width = 64
+encoder_width = 64
+document_layers = 1
+query_layers = 1
+tokens = 8
+token_width = 64
+
+[train]
+epochs = 1
+batch_size = 512
+metric = "qauc"
 )";
 
 // Ends [train] of a world without images: an encoder of images needs the rate of everything else
@@ -127,8 +145,9 @@ void add_interactions(std::string& text) {
 }
 
 std::string configuration(const WorldOptions& options) {
-  std::string text = kConfiguration;
+  std::string text = std::string(kConfiguration) + (options.sparse ? kSparseTraining : kTraining);
   if (options.interactions) add_interactions(text);
+  if (options.sparse) return text;
   if (!options.images) return text + kTextTraining;
   const std::string model = "[model]\n";
   text.insert(text.find(model) + model.size(), kImageModel);

@@ -154,7 +154,10 @@ void RunLog::write_evaluation(int64_t step, const Evaluation& evaluation,
   values["valid/encoded_documents"] = evaluation.encoded_documents;
   if (evaluation.cold_rows) values["valid/cold_rows"] = *evaluation.cold_rows;
   for (const auto& [bucket, slice] : document_seen.items())
-    if (slice["auc"].is_number()) values["valid/auc_document_seen_" + bucket] = slice["auc"];
+    if (slice["auc"].is_number()) {
+      values["valid/auc_document_seen_" + bucket] = slice["auc"];
+      values["valid/rows_document_seen_" + bucket] = slice["rows"];
+    }
   write(step, values);
 }
 

@@ -13,9 +13,9 @@
 #include "lemur/base/progress.h"
 #include "lemur/data/batch.h"
 #include "lemur/eval/evaluator.h"
-#include "lemur/eval/representation.h"
 #include "lemur/eval/window_auc.h"
 #include "lemur/model/model_state.h"
+#include "lemur/model/representation.h"
 #include "lemur/train/tensorboard.h"
 #include "lemur/train/train_step.h"
 

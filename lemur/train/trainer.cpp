@@ -35,6 +35,7 @@ constexpr int64_t kExpireEvery = 1000;  // steps
 /// Value of the metric that the configuration names; nothing where it is undefined.
 std::optional<double> metric_of(const Evaluation& evaluation, const std::string& name) {
   const Metrics& metrics = evaluation.metrics;
+  if (name == "auto") return metrics.qauc ? metrics.qauc : metrics.auc;
   if (name == "auc") return metrics.auc;
   if (name == "qauc") return metrics.qauc;
   if (name == "uauc") return metrics.uauc;

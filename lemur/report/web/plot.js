@@ -57,7 +57,7 @@ function uplot_options(plot, lines, width) {
     padding: [8, 10, 0, 0],
     cursor: {points: {size: 6}, y: false, drag: {x: !options.log_x, y: false}},
     scales: {
-      x: {time: false, distr: options.log_x ? 3 : 1, range: options.log_x ? log_range : undefined},
+      x: {time: false, distr: options.log_x ? 3 : 1, range: options.log_x ? log_range : x_range},
       y: {range: (_, low, high) => y_range(low, high, options.zero)},
     },
     axes: [axis(plot, lines, 0), axis(plot, lines, 1, texts)],
@@ -88,8 +88,8 @@ function even_decimals(splits) {
   if (!(step > 0) || Math.max(...splits.map(Math.abs)) >= 1000 || step < 1e-8)
     return splits.map(short);
   let decimals = 0;
-  while (decimals < 8 && Math.abs(step * 10 ** decimals - Math.round(step * 10 ** decimals)) > 1e-4)
-    ++decimals;
+  const is_whole = (x) => Math.abs(x - Math.round(x)) <= 1e-4 * x;
+  while (decimals < 8 && !is_whole(step * 10 ** decimals)) ++decimals;
   return splits.map((value) => value.toFixed(decimals));
 }
 
@@ -127,6 +127,9 @@ function axis(plot, lines, side, texts) {
     ...(log_x ? {splits: () => sizes, filter: (_, splits) => splits} : {})
   };
 }
+
+// A single point stands in the middle.
+const x_range = (_, low, high) => (low === high ? [low - 1, high + 1] : [low, high]);
 
 // A little air around the figures; from 0 where the plot asks for it.
 function y_range(low, high, zero) {

@@ -110,6 +110,7 @@ function environment_section() {
 header();
 controls();
 quality_section();
+representation_section();
 bank_section();
 cost_section();
 evaluation_section();

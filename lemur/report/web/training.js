@@ -73,8 +73,17 @@ function quality_section() {
           .sort((a, b) => parseInt(a.split("_").at(-1)) - parseInt(b.split("_").at(-1)));
   add_course(
       figures, "validation", "AUC, valid, by how often a document was seen",
-      buckets.map((name) => [name, name.replace("valid/auc_document_seen_", "")]));
-  add_course(figures, "training", "Alignment loss (SQDC)", [["train/alignment", "loss"]]);
+      buckets.map((name) => {
+        const bucket = name.replace("valid/auc_document_seen_", "");
+        const rows = report.runs.map((run) => run.validation[`valid/rows_document_seen_${bucket}`])
+                         .map((column) => column?.filter(is_number).at(-1))
+                         .find(is_number);
+        return [name, is_number(rows) ? `${bucket} (${short(rows)} rows)` : bucket];
+      }));
+  add_course(
+      figures, "training", "Alignment loss (SQDC)",
+      [["train/alignment", "loss"], ["train/alignment_chance", "chance"]],
+      {note: "Chance: log of the clicked documents of a step, where every one is as likely."});
   add_course(figures, "training", "Gradient norm", [["train/gradient_norm", "norm"]]);
   add_course(figures, "training", "Learning rate", [["train/learning_rate", "rate"]]);
   made.append(
@@ -86,12 +95,45 @@ function quality_section() {
     made.append(missing("No run has been evaluated on the split valid yet."));
 }
 
+function representation_section() {
+  const made = section("representation", "Representations");
+  const figures = grid();
+  add_course(
+      figures, "training", "Cosine of two random documents",
+      [["representation/mean_cosine", "mean"]],
+      {note: "Near 1 the encoders have collapsed: they tell no two documents apart."});
+  add_course(
+      figures, "training", "Effective rank", [["representation/effective_rank", "directions"]], {
+        plot: {zero: true},
+        note: "How many directions the centred vectors use, at most model.representation_width."
+      });
+  add_course(
+      figures, "training", "Uniformity", [["representation/uniformity", "log"]],
+      {note: "Log of the mean of exp(-2 distance²) over pairs; 0: all are one, -4: spread out."});
+  add_course(figures, "validation", "Cosine of query and document, valid", [
+    ["representation/clicked_cosine", "clicked"], ["representation/other_cosine", "any other"]
+  ]);
+  add_course(
+      figures, "validation", "QAUC, valid, of the cosine alone",
+      [["valid/content_qauc", "cosine"], ["valid/qauc", "model"]]);
+  add_course(
+      figures, "validation", "MRR, valid, of the cosine alone",
+      [["valid/content_mrr", "cosine"], ["valid/mrr", "model"]]);
+  made.append(
+      figures.children.length > 0 ?
+          figures :
+          missing("No run here has representations, or none has written a line yet."));
+}
+
 function bank_section() {
   const made = section("bank", "Memory bank");
   const figures = grid();
   add_course(figures, "training", "Staleness", [["bank/staleness", "cosine"]], {
     note:
         "Mean cosine of a document's new and stored vector; 1: nothing changed. The paper: 0.92, later 0.95."
+  });
+  add_course(figures, "training", "Freshness", [["bank/freshness", "share"]], {
+    note: "The same, from 0, as near as any other document, to 1, as new."
   });
   add_course(
       figures, "training", "Age of the vectors read, steps",

@@ -1,4 +1,4 @@
-#include "lemur/eval/representation.h"
+#include "lemur/model/representation.h"
 
 #include <gtest/gtest.h>
 #include <torch/torch.h>

@@ -1,0 +1,36 @@
+// What simple methods reach on a store: what a model must be better than to be worth its cost.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "lemur/data/sample_store.h"
+#include "lemur/eval/metrics.h"
+
+namespace lemur {
+
+struct Baseline {
+  std::string name;
+  std::string how;              ///< in a few words, with what was chosen on valid
+  bool is_probability = false;  ///< its scores are; else only the order counts
+  std::vector<float> scores;    ///< [rows of the split], 0 to 1
+  Metrics metrics;
+};
+
+/// Fits on the split "train", chooses on "valid" where there is something to choose, and scores the
+/// rows of `split`:
+///   popularity            (clicks + 10 rate) / (impressions + 10) of the document in train, rate:
+///                         the share of clicks of all
+///   bm25                  of the query and all text fields of the first [[data.match]]
+///   bm25 + popularity     bm25 + w ln popularity, w chosen
+///   item-item             sum over the newest 20 documents of the user's first history of
+///                         c(d, h) / sqrt(n(d) n(h)): clicks of d that had h among their newest 20
+///   logistic regression   over all of these, the standardised numbers of the store and those of
+///                         text match, by Adagrad, three passes over train, unclicked impressions
+///                         drawn and the bias corrected for it
+/// Methods without what they need (a query, a history) are left out. `progress` may be empty.
+std::vector<Baseline> run_baselines(const SampleStore& store, const std::string& split,
+                                    const std::function<void(const std::string&)>& progress = {});
+
+}  // namespace lemur
