@@ -17,6 +17,7 @@
 #include "lemur/base/testing.h"
 #include "lemur/data/batch_loader.h"
 #include "lemur/data/run_folder.h"
+#include "lemur/model/corpus_start.h"
 #include "lemur/train/trainer.h"
 #include "lemur/train/training_state.h"
 #include "tests/step_bench.h"
@@ -44,10 +45,13 @@ World& numbered_world() {
 class RunFaults : public testing::Test {
  protected:
   RunFaults() : options_(numbered_world().options) {
+    options_.model.embedding_dropout = 0;  // draws also where a step changes nothing
     fs::copy(numbered_world().folder.path() / "store", folder_.path() / "store",
              fs::copy_options::recursive);
     store_.emplace(folder_.path() / "store");
-    height_ = store_->schema().features.size() - 1;
+    const auto& features = store_->schema().features;
+    height_ = static_cast<size_t>(
+        std::ranges::find(features, "height", &StoreSchema::Feature::name) - features.begin());
   }
 
   /// Writes the height of an event into the store.
@@ -267,6 +271,8 @@ TEST_F(RunFaults, RowsOfWeightZeroTrainNothing) {
   const TrainingResult result = run(options_);
   // The same batches by hand, without the rows of weight 0.
   Bench bench(options_, *store_);
+  start_from_data(*store_, bench.state);
+  bench.state.model->pass_encoder_gradient(options_.train.encoder_gradient);
   const auto& split = store_->schema().split("train");
   const auto size = static_cast<uint64_t>(options_.train.batch_size);
   int64_t step = 0;

@@ -531,12 +531,12 @@ struct TrainOptions {
       "rarely gain from a larger one, most of all with bank.backward far below 1.",
       Range{0, 10});
     v("encoder_gradient", encoder_gradient,
-      "Share of the ranking loss's gradient that reaches the encoders at the end of training; 0: "
-      "contrastive losses alone train them, where there are any.",
+      "Share of the ranking loss's gradient that reaches the encoders; 0: contrastive losses alone "
+      "train them, where there are any.",
       Range{0, 1});
     v("encoder_gradient_after", encoder_gradient_after,
-      "Share of the steps before which that share is 0; from there it rises linearly. The ranking "
-      "loss flattens young encoders.",
+      "Share of the steps, from the first, in which it is 0 nevertheless: the ranking loss flattens "
+      "young encoders.",
       Range{0, 1});
     v("start_from", start_from,
       "Folder of a run on a store of the same schema whose encoders and bank, those of its best "

@@ -18,6 +18,22 @@ namespace {
 
 constexpr int64_t kOversampling = 8, kIterations = 4;
 
+/// Returns the share of positives of each label in the training split, weighted.
+std::vector<double> label_rates(const SampleStore& store) {
+  const StoreSchema::Split& split = store.schema().split("train");
+  std::vector<double> rates;
+  for (size_t label = 0; label < store.schema().labels.size(); ++label) {
+    double positives = 0, all = 0;
+    for (uint64_t event = split.begin; event < split.end; ++event) {
+      const double weight = store.weights()[event];
+      all += weight;
+      positives += store.labels(label)[event] != 0 ? weight : 0;
+    }
+    rates.push_back(all > 0 ? positives / all : 0.5);
+  }
+  return rates;
+}
+
 /// Rows of TF-IDF, one behind the other.
 struct SparseRows {
   std::vector<uint64_t> offsets = {0};
@@ -157,7 +173,8 @@ CorpusWords corpus_words(const SampleStore& store, int64_t width, uint64_t seed,
                      std::ssize(documents)};
   if (rank == 0) return result;
   const int64_t columns = (rank + kOversampling + kSlice - 1) / kSlice * kSlice;
-  torch::Tensor basis = torch::empty({vocabulary, columns});
+  // Rows behind the vocabulary make room for a basis where words are few; no document reads them.
+  torch::Tensor basis = torch::empty({std::max(vocabulary, columns), columns});
   for (int64_t i = 0; i < basis.numel(); ++i)
     basis.data_ptr<float>()[i] =
         static_cast<float>(hash_uniform(seed, 3, static_cast<uint64_t>(i)) - 0.5);
@@ -167,7 +184,8 @@ CorpusWords corpus_words(const SampleStore& store, int64_t width, uint64_t seed,
   const OneThread one;
   const auto [squares, turns] = torch::linalg_eigh(torch::mm(basis.t(), image));  // ascending
   const torch::Tensor largest = squares.flip(0).slice(0, 0, rank).clamp_min(0);
-  const torch::Tensor vectors = torch::mm(basis, turns.flip(1).slice(1, 0, rank));
+  const torch::Tensor vectors =
+      torch::mm(basis.slice(0, 0, vocabulary), turns.flip(1).slice(1, 0, rank));
   result.vectors.slice(1, 0, rank).copy_(vectors * largest.pow(0.25));
   return result;
 }
@@ -181,6 +199,13 @@ int64_t start_from_corpus(const SampleStore& store, uint64_t seed, RankingModelI
   if (words.documents == 0) return 0;
   for (Encoder& encoder : encoders) encoder->start_from_words(words.vectors, words.importance);
   return words.documents;
+}
+
+int64_t start_from_data(const SampleStore& store, ModelState& state) {
+  state.model->start_from_rates(label_rates(store));
+  if (state.options.model.text_start != "corpus" || !state.options.train.start_from.empty())
+    return 0;
+  return start_from_corpus(store, static_cast<uint64_t>(state.options.train.seed), *state.model);
 }
 
 }  // namespace lemur

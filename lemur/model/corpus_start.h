@@ -1,4 +1,4 @@
-// What encoders start from: the words of the store's own documents, by latent semantic analysis
+// What an untrained model starts from: the rates of labels, and the words of the store's own documents, by latent semantic analysis
 // (model.md 2).
 #pragma once
 
@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "lemur/data/sample_store.h"
+#include "lemur/model/model_state.h"
 #include "lemur/model/ranking_model.h"
 
 namespace lemur {
@@ -30,5 +31,10 @@ CorpusWords corpus_words(const SampleStore& store, int64_t width, uint64_t seed,
 /// Lets lemur's own encoders of an untrained model start from them. Returns the number of documents
 /// that were read; 0 where there is no such encoder.
 int64_t start_from_corpus(const SampleStore& store, uint64_t seed, RankingModelImpl& model);
+
+/// Gives an untrained model what the store tells without any training: the rates of the labels, and
+/// with model.text_start = "corpus" the words, unless it starts from another run. Returns the number
+/// of documents that were read.
+int64_t start_from_data(const SampleStore& store, ModelState& state);
 
 }  // namespace lemur

@@ -116,9 +116,9 @@ batch_size = 512
 metric = "qauc"
 )";
 
-// Ends [train] of a world without images: an encoder of images needs the rate of everything else
-// (docs/simulated_world.md).
-constexpr const char* kTextTraining = "encoder_learning_rate = 0.00025\n";
+// End [train]: an encoder of images needs the rate of everything else (docs/simulated_world.md).
+constexpr const char *kTextTraining = "encoder_learning_rate = 0.00025\n",
+                     *kImageTraining = "encoder_learning_rate = 0\n";
 
 constexpr const char* kImageConfiguration =
     R"([[data.image]]
@@ -151,7 +151,7 @@ std::string configuration(const WorldOptions& options) {
   if (!options.images) return text + kTextTraining;
   const std::string model = "[model]\n";
   text.insert(text.find(model) + model.size(), kImageModel);
-  return text.insert(text.find("[[data.feature]]"), kImageConfiguration);
+  return text.insert(text.find("[[data.feature]]"), kImageConfiguration) + kImageTraining;
 }
 
 nlohmann::ordered_json to_json(const WorldSummary& s, const WorldOptions& options) {

@@ -28,7 +28,7 @@ TEST(ChangedOptions, NamesEveryKeyThatCannotChange) {
   EXPECT_EQ(
       message_of<InvalidArgument>([&] { changed_options(run, now); }),
       "[train] the run was started with model.token_width = 128, not 64; bank.enabled = true, "
-      "not false; train.batch_size = 256, not 32: what cannot change in a run that goes on; "
+      "not false; train.batch_size = 512, not 32: what cannot change in a run that goes on; "
       "another --run starts a new one");
 }
 

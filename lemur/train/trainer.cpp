@@ -78,22 +78,6 @@ LoaderOptions loader_options(const TrainOptions& train) {
           .threads = train.loader_threads};
 }
 
-/// Returns the share of positives of each label in the training split, weighted.
-std::vector<double> label_rates(const SampleStore& store) {
-  const StoreSchema::Split& split = store.schema().split("train");
-  std::vector<double> rates;
-  for (size_t label = 0; label < store.schema().labels.size(); ++label) {
-    double positives = 0, all = 0;
-    for (uint64_t event = split.begin; event < split.end; ++event) {
-      const double weight = store.weights()[event];
-      all += weight;
-      positives += store.labels(label)[event] != 0 ? weight : 0;
-    }
-    rates.push_back(all > 0 ? positives / all : 0.5);
-  }
-  return rates;
-}
-
 /// One run, from its first or resumed step to its end.
 class Trainer {
  public:
@@ -210,11 +194,8 @@ torch::nn::Module& Trainer::start() {
 
 /// Gives the untrained model what the store tells without any training.
 void Trainer::start_from_data() {
-  model_.model->start_from_rates(label_rates(store_));
-  if (options_.model.text_start != "corpus" || !options_.train.start_from.empty()) return;
   const auto began = std::chrono::steady_clock::now();
-  const int64_t documents =
-      start_from_corpus(store_, static_cast<uint64_t>(options_.train.seed), *model_.model);
+  const int64_t documents = ::lemur::start_from_data(store_, model_);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - began;
   if (documents > 0)
     report(fmt::format("encoders start from the words of {} documents ({:.1f} s)", documents,
@@ -403,10 +384,8 @@ double schedule_factor(const TrainOptions& options, int64_t step, int64_t total)
 }
 
 double encoder_gradient_share(const TrainOptions& options, int64_t step, int64_t total) {
-  const double done = static_cast<double>(step) / static_cast<double>(std::max<int64_t>(total, 1)),
-               after = options.encoder_gradient_after;
-  if (after >= 1) return 0;
-  return options.encoder_gradient * std::clamp((done - after) / (1 - after), 0.0, 1.0);
+  const double before = options.encoder_gradient_after * static_cast<double>(total);
+  return static_cast<double>(step) > before ? options.encoder_gradient : 0;
 }
 
 TrainingResult train(const Options& options, const SampleStore& store,

@@ -46,7 +46,7 @@ TrainingResult train(const Options& options, const SampleStore& store,
 double schedule_factor(const TrainOptions& options, int64_t step, int64_t total);
 
 /// Share of the ranking loss's gradient that reaches the encoders at `step` (from 1) of `total`
-/// steps: 0 up to train.encoder_gradient_after of them, then linearly up to train.encoder_gradient.
+/// steps: 0 in the first train.encoder_gradient_after of them, then train.encoder_gradient.
 double encoder_gradient_share(const TrainOptions& options, int64_t step, int64_t total);
 
 }  // namespace lemur
