@@ -125,8 +125,12 @@ std::vector<std::string> pieces_of(const StepWorkload& workload) {
 
 Options options_of(const StepWorkload& workload) {
   Options options;
-  options.model.id_history = false;  // as published: histories are read from the bank
+  // As published; histories are read from the bank.
+  options.model.id_history = false;
   options.model.text_pooling = "cls";
+  options.model.embedding_dropout = 0;
+  options.model.alignment_weight = 0.1;
+  options.model.temperature = 50;
   options.bank.encode_clicked = false;
   options.bank.forward = options.bank.backward = workload.share;
   options.train.batch_size = workload.batch;

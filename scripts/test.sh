@@ -12,6 +12,7 @@ tests/cpu_paths.py
 tests/end_to_end.py
 tests/ingest_cases.py
 tests/leaks.py
+tests/sparse.py
 tests/report_browser.py
 tests/serve_browser.py
 tests/feature_parity.py

@@ -350,7 +350,7 @@ TEST_F(RunFaults, AFullDiskLeavesTheCheckpointBefore) {
   rlimit before{};
   ::getrlimit(RLIMIT_FSIZE, &before);
   auto* const handler = std::signal(SIGXFSZ, SIG_IGN);
-  const rlimit full{16384, before.rlim_max};  // less than the weights
+  const rlimit full{65536, before.rlim_max};  // less than the weights
   ::setrlimit(RLIMIT_FSIZE, &full);
   const std::string message = message_of<DataError>([&] { run(options_); });
   ::setrlimit(RLIMIT_FSIZE, &before);

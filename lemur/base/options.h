@@ -535,7 +535,8 @@ struct TrainOptions {
       "train them, where there are any.",
       Range{0, 1});
     v("encoder_gradient_after", encoder_gradient_after,
-      "Share of the steps, from the first, in which it is 0 nevertheless: the ranking loss flattens "
+      "Share of the steps, from the first, in which it is 0 nevertheless: the ranking loss "
+      "flattens "
       "young encoders.",
       Range{0, 1});
     v("start_from", start_from,

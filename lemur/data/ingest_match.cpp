@@ -129,8 +129,7 @@ NumberScale learn_scale(std::vector<double>& values) {
   NumberScale scale{.transform = "clip"};
   if (values.empty()) return scale;
   const auto rank = [&](double share) {
-    const auto at = values.begin() +
-                    static_cast<ptrdiff_t>(share * static_cast<double>(values.size() - 1) + 0.5);
+    const auto at = values.begin() + std::lround(share * static_cast<double>(values.size() - 1));
     std::nth_element(values.begin(), at, values.end());
     return *at;
   };

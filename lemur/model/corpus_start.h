@@ -1,5 +1,5 @@
-// What an untrained model starts from: the rates of labels, and the words of the store's own documents, by latent semantic analysis
-// (model.md 2).
+// What an untrained model starts from: the rates of labels, and the words of the store's own
+// documents, by latent semantic analysis (model.md 2).
 #pragma once
 
 #include <torch/types.h>
@@ -33,8 +33,8 @@ CorpusWords corpus_words(const SampleStore& store, int64_t width, uint64_t seed,
 int64_t start_from_corpus(const SampleStore& store, uint64_t seed, RankingModelImpl& model);
 
 /// Gives an untrained model what the store tells without any training: the rates of the labels, and
-/// with model.text_start = "corpus" the words, unless it starts from another run. Returns the number
-/// of documents that were read.
+/// with model.text_start = "corpus" the words, unless it starts from another run. Returns the
+/// number of documents that were read.
 int64_t start_from_data(const SampleStore& store, ModelState& state);
 
 }  // namespace lemur

@@ -18,7 +18,7 @@ namespace lemur {
 namespace {
 
 constexpr int64_t kEventsPerReport = 10000;
-constexpr double kSparse = -4.5;  // added to the intercept of a sparse world
+constexpr double kSparse = -2.6;  // added to the intercept of a sparse world
 
 void require_range(const char* name, double value, double low, double high) {
   if (!(value >= low && value <= high))

@@ -85,6 +85,7 @@ token_width = 64
 temperature = 10
 alignment_weight = 1
 negatives = "all"
+embedding_dropout = 0
 
 [bank]
 forward = 0.2
@@ -96,6 +97,8 @@ epochs = 3
 batch_size = 512
 word_learning_rate = 0.003
 order = "time"
+encoder_gradient = 1
+encoder_gradient_after = 0
 schedule = "cosine"
 average_decay = 0.99
 metric = "auc"

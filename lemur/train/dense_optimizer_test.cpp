@@ -109,7 +109,8 @@ TEST(DenseOptimizer, WordsAndEncodersMayHaveTheirOwnRates) {
     return std::vector{learning_rate_of(options, words), learning_rate_of(options, layer),
                        learning_rate_of(options, head)};
   };
-  EXPECT_EQ(rates({.learning_rate = 1, .encoder_learning_rate = 0}), (std::vector<double>{1, 1, 1}));
+  EXPECT_EQ(rates({.learning_rate = 1, .encoder_learning_rate = 0}),
+            (std::vector<double>{1, 1, 1}));
   EXPECT_EQ(rates({.learning_rate = 1, .encoder_learning_rate = 2}),
             (std::vector<double>{2, 2, 1}));
   EXPECT_EQ(rates({.learning_rate = 1, .encoder_learning_rate = 0, .word_learning_rate = 3}),

@@ -67,6 +67,7 @@ StepPlan StepContent::plan(const Batch& batch, int64_t step) const {
     if (batch.labels[b * num_labels] > 0.5F) clicked[batch.document_of[b]] = true;
   BankOptions options = state_.options.bank;
   options.enabled = state_.bank != nullptr;
+  options.encode_clicked = options.encode_clicked && !encoders_frozen(step);
   return plan_step(options, static_cast<uint64_t>(state_.options.train.seed), step, keys,
                    {present.get(), batch.documents.size()},
                    {clicked.get(), batch.documents.size()});

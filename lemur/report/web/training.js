@@ -72,8 +72,7 @@ function quality_section() {
       names_with("validation", "valid/auc_document_seen_")
           .sort((a, b) => parseInt(a.split("_").at(-1)) - parseInt(b.split("_").at(-1)));
   add_course(
-      figures, "validation", "AUC, valid, by how often a document was seen",
-      buckets.map((name) => {
+      figures, "validation", "AUC, valid, by how often a document was seen", buckets.map((name) => {
         const bucket = name.replace("valid/auc_document_seen_", "");
         const rows = report.runs.map((run) => run.validation[`valid/rows_document_seen_${bucket}`])
                          .map((column) => column?.filter(is_number).at(-1))
@@ -110,9 +109,9 @@ function representation_section() {
   add_course(
       figures, "training", "Uniformity", [["representation/uniformity", "log"]],
       {note: "Log of the mean of exp(-2 distance²) over pairs; 0: all are one, -4: spread out."});
-  add_course(figures, "validation", "Cosine of query and document, valid", [
-    ["representation/clicked_cosine", "clicked"], ["representation/other_cosine", "any other"]
-  ]);
+  add_course(
+      figures, "validation", "Cosine of query and document, valid",
+      [["representation/clicked_cosine", "clicked"], ["representation/other_cosine", "any other"]]);
   add_course(
       figures, "validation", "QAUC, valid, of the cosine alone",
       [["valid/content_qauc", "cosine"], ["valid/qauc", "model"]]);
@@ -132,9 +131,9 @@ function bank_section() {
     note:
         "Mean cosine of a document's new and stored vector; 1: nothing changed. The paper: 0.92, later 0.95."
   });
-  add_course(figures, "training", "Freshness", [["bank/freshness", "share"]], {
-    note: "The same, from 0, as near as any other document, to 1, as new."
-  });
+  add_course(
+      figures, "training", "Freshness", [["bank/freshness", "share"]],
+      {note: "The same, from 0, as near as any other document, to 1, as new."});
   add_course(
       figures, "training", "Age of the vectors read, steps",
       [["bank/age_median", "median"], ["bank/age_p90", "90 %"], ["bank/age_max", "oldest"]],
