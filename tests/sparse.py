@@ -2,7 +2,7 @@
 """Trains where clicks are sparse: a simulated world of 64 impressions a request, of which some 1.5 % are clicked. As published the
 encoders collapse there; with the program's defaults they do not, and rank by the cosine of query and document alone.
 
-  tests/sparse.py [--lemur build/lemur] [--events 300000] [--steps 80] [--json FILE]
+  tests/sparse.py [--lemur build/lemur] [--events 300000] [--steps 250] [--json FILE]
 """
 import argparse
 import json
@@ -38,7 +38,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lemur", type=Path, default=Path("build/lemur"))
     parser.add_argument("--events", type=int, default=300000)
-    parser.add_argument("--steps", type=int, default=80)
+    parser.add_argument("--steps", type=int, default=250)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -55,6 +55,7 @@ def main():
         "as published the encoders collapse, and that is said": published["mean_cosine"] > 0.9 and published["warned"],
         "with the defaults they do not": defaults["mean_cosine"] < 0.7 and not defaults["warned"],
         "and use directions enough": defaults["effective_rank"] > 2 * published["effective_rank"] and defaults["effective_rank"] > 16,
+        "SQDC learns": defaults["train/alignment"] < 0.6 * defaults["train/alignment_chance"],
         "the cosine alone ranks": defaults["valid/content_qauc"] > published["valid/content_qauc"] + 0.05,
         "the model is no worse": defaults["valid/qauc"] > published["valid/qauc"],
         "what was drawn is corrected for": 0.7 < defaults["valid/calibration"] < 1.4,

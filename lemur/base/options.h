@@ -116,7 +116,7 @@ struct CsvOptions {
 
 struct FeatureOptions {
   std::string column, of, separator, kind = "category", transform = "clip";
-  int64_t width = 16, admit_after = 5;
+  int64_t width = 16, admit_after = 1;
   double init_scale = 0.01, expire_days = 0, clip = 0.001;
 
   template <typename V>
@@ -486,8 +486,8 @@ struct BankOptions {
 };
 
 struct TrainOptions {
-  int64_t epochs = 3, batch_size = 512, window = 100000, seed = 1, warmup_steps = 100, threads = 0,
-          loader_threads = 1;
+  int64_t epochs = 3, batch_size = 512, window = 10000000, seed = 1, warmup_steps = 100,
+          threads = 0, loader_threads = 1;
   int64_t evaluate_every = 0, patience = 0, checkpoint_every = 1000, keep_checkpoints = 3,
           log_every = 50;
   int64_t max_steps = 0, micro_batch_size = 0, evaluate_batch_size = 1024, freeze_encoder_steps = 0;
@@ -531,8 +531,9 @@ struct TrainOptions {
       "rarely gain from a larger one, most of all with bank.backward far below 1.",
       Range{0, 10});
     v("encoder_gradient", encoder_gradient,
-      "Share of the ranking loss's gradient that reaches the encoders; 0: contrastive losses alone "
-      "train them, where there are any.",
+      "Share of the ranking loss's gradient that reaches the encoders where events have queries; "
+      "0: "
+      "contrastive losses alone train them, where there are any. In feeds always all of it.",
       Range{0, 1});
     v("encoder_gradient_after", encoder_gradient_after,
       "Share of the steps, from the first, in which it is 0 nevertheless: the ranking loss "

@@ -139,9 +139,10 @@ class Doctor {
             "train shows {} of {} documents, half of them at most {:.0f} times; {} fewer than "
             "{:.0f} times",
             shown.size(), store_.schema().num_documents, median(shown), percent(part), kSeldom),
-        part > 0.5 ? "An ID teaches little here: raise admit_after of the document's ID (5 is the "
-                     "default) or leave it out (model.without_features), and let the text carry."
-                   : "");
+        part > 0.5
+            ? "An ID teaches little here: raise admit_after of the document's ID, or leave it "
+              "out (model.without_features), and let the text carry."
+            : "");
   }
 
   void look_at_users() {

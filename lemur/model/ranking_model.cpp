@@ -280,7 +280,9 @@ void RankingModelImpl::start_from_rates(const std::vector<double>& rates) {
 
 /// Returns representations that give the encoders a share of the gradient that they get.
 torch::Tensor RankingModelImpl::pass_gradient(const torch::Tensor& content) const {
-  const double share = options_.stop_gradient ? 0 : has_alignment() ? encoder_gradient_ : 1;
+  const double share = options_.stop_gradient            ? 0
+                       : has_alignment() && has_queries_ ? encoder_gradient_
+                                                         : 1;
   if (share == 1 || !content.requires_grad()) return content;
   return share == 0 ? content.detach() : content * share + content.detach() * (1 - share);
 }

@@ -114,7 +114,7 @@ class RankingModelImpl : public torch::nn::Module {
   BertEncoder query_bert() const { return query_bert_; }
 
   /// Lets `share` of the ranking loss's gradient into the encoders; with model.stop_gradient none.
-  /// Without a contrastive loss, which would train them in its place, all of it.
+  /// Without queries and a contrastive loss, which would train them in its place, all of it.
   void pass_encoder_gradient(double share) { encoder_gradient_ = share; }
 
   /// Lets the untrained ranker answer with these probabilities of the labels, whatever it reads:
