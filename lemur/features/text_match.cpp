@@ -36,28 +36,45 @@ void append_characters(std::string_view text, std::u32string& to) {
 
 uint64_t nonzero(uint64_t hash) { return hash == 0 ? 1 : hash; }
 
-/// Calls gram(key) for every run of 3, 4 and 5 characters that ends with a character that is added.
+/// The key of a word, character by character.
+class WordHash {
+ public:
+  void add(char32_t character) { hash_ = hash_ * kFactor + static_cast<uint64_t>(character) + 1; }
+  uint64_t key() const { return nonzero(mix(hash_)); }
+
+ private:
+  uint64_t hash_ = 1;
+};
+
+/// Calls gram(key) for every run of 3, 4 and 5 characters that ends with a character that is added,
+/// the shortest first, until it returns false: a text without a run has no longer one that ends
+/// with it.
 class GramStream {
  public:
   void reset() { count_ = 0; }
+  /// Runs that end with the last character.
+  uint32_t runs() const { return count_ < 3 ? 0 : static_cast<uint32_t>(count_ - 2); }
 
   template <typename Gram>
   void add(char32_t character, const Gram& gram) {
-    const auto c = static_cast<uint64_t>(character) + 1;
-    const uint64_t five = four_ * kFactor + c, four = three_ * kFactor + c,
-                   three = two_ * kFactor + c;
-    two_ = one_ * kFactor + c;
-    one_ = c;
-    three_ = three, four_ = four;
+    const uint64_t c = static_cast<uint64_t>(character) + 1, two = last_[0] * kFactor + c,
+                   three = pair_ * kFactor + c, before[] = {last_[0], last_[1], last_[2], last_[3]};
+    pair_ = two;
+    last_ = {c, before[0], before[1], before[2]};
     if (count_ < 5) ++count_;
     // The lengths' polynomials are told apart by a factor of their own.
-    if (count_ >= 3) gram(nonzero(three * 3));
-    if (count_ >= 4) gram(nonzero(four * 5));
-    if (count_ >= 5) gram(nonzero(five * 7));
+    if (count_ < 3 || !gram(nonzero(three * 3)) || count_ < 4) return;
+    const auto longer = [&](size_t runs_before) {
+      uint64_t sum = 0;
+      for (size_t i = runs_before; i-- > 0;) sum = sum * kFactor + before[i];
+      return sum * kFactor + c;
+    };
+    if (gram(nonzero(longer(3) * 5)) && count_ == 5) gram(nonzero(longer(4) * 7));
   }
 
  private:
-  uint64_t one_ = 0, two_ = 0, three_ = 0, four_ = 0;
+  std::array<uint64_t, 4> last_{};  // characters, the newest first
+  uint64_t pair_ = 0;               // polynomial of the last two
   int count_ = 0;
 };
 
@@ -88,12 +105,11 @@ WordPieces::WordPieces(const std::vector<std::string>& pieces) {
 }
 
 uint64_t WordPieces::key(std::span<const int32_t> word) const {
-  uint64_t hash = 1;
-  for (int32_t piece : word) {
-    if (is_unknown(piece)) return 0;
-    for (char32_t c : characters(piece)) hash = hash * kFactor + static_cast<uint64_t>(c) + 1;
-  }
-  return nonzero(mix(hash));
+  if (is_unknown(word[0])) return 0;
+  WordHash hash;
+  for (int32_t piece : word)
+    for (char32_t character : characters(piece)) hash.add(character);
+  return hash.key();
 }
 
 std::vector<std::string> read_pieces(const std::filesystem::path& vocabulary) {
@@ -167,13 +183,18 @@ void TextMatcher::prepare(std::span<const int32_t> tokens, Query& query) const {
   for (int32_t piece : tokens) characters += pieces_.characters(piece).size() + 1;
   query.by_word_.reset(Query::kMostWords);
   query.by_prefix_.reset(Query::kMostWords);
+  query.gram_filter_.fill(false);
   query.by_gram_.reset(3 * std::min<size_t>(characters, 16 * Query::kMostWords));
   GramStream grams;
   size_t room = 16 * Query::kMostWords;  // characters whose grams are kept
   const auto add = [&](char32_t character) {
     if (room == 0) return;
     --room;
-    grams.add(character, [&](uint64_t key) { query.num_grams_ += query.by_gram_.insert(key, 0); });
+    grams.add(character, [&](uint64_t key) {
+      query.num_grams_ += query.by_gram_.insert(key, 0);
+      query.may_have(key) = true;
+      return true;
+    });
   };
   add(kBlank);
   pieces_.for_each_word(tokens, [&](uint64_t key, size_t begin, size_t end) {
@@ -207,28 +228,31 @@ void TextMatcher::read(Query& query, std::span<const int32_t> text, uint32_t joi
   GramStream grams;
   const auto add = [&](char32_t character) {
     grams.add(character, [&](uint64_t key) {
-      ++seen.grams;
+      if (!query.may_have(key)) return false;
       Query::Slot* slot = query.by_gram_.find(key);
-      if (slot == nullptr) return;
+      if (slot == nullptr) return false;
       if (slot->seen != now) slot->seen = now, ++seen.matched_grams;
       if (slot->seen_jointly != joint) slot->seen_jointly = joint, ++joint_grams;
+      return true;
     });
+    seen.grams += grams.runs();
   };
   add(kBlank);
-  pieces_.for_each_word(text, [&](uint64_t key, size_t begin, size_t end) {
+  pieces_.for_each_group(text, [&](size_t begin, size_t end) {
     const uint32_t position = seen.words++;
-    seen.is_equal =
-        seen.is_equal && position < query.words_.size() && query.words_[position].key == key;
-    if (key == 0) {
+    if (pieces_.is_unknown(text[begin])) {
       grams.reset();
       seen.run = 0;
+      seen.is_equal = false;
       return add(kBlank);
     }
     uint64_t prefix = 0;
     size_t length = 0;
+    WordHash hash;
     for (int32_t piece : text.subspan(begin, end - begin))
       for (char32_t character : pieces_.characters(piece)) {
         add(character);
+        hash.add(character);
         if (length == kPrefix) continue;
         prefix = prefix * kFactor + static_cast<uint64_t>(character) + 1, ++length;
         if ((query.prefix_lengths_ >> length & 1) == 0) continue;
@@ -236,6 +260,9 @@ void TextMatcher::read(Query& query, std::span<const int32_t> text, uint32_t joi
           seen.prefixes |= uint64_t{1} << slot->value;
       }
     add(kBlank);
+    const uint64_t key = hash.key();
+    seen.is_equal =
+        seen.is_equal && position < query.words_.size() && query.words_[position].key == key;
     const Query::Slot* slot = query.by_word_.find(key);
     if (slot == nullptr) {
       seen.run = 0;

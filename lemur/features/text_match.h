@@ -60,11 +60,19 @@ class WordPieces {
   /// its characters; 0 for an unknown word.
   template <typename Word>
   void for_each_word(std::span<const int32_t> tokens, const Word& word) const {
+    for_each_group(tokens, [&](size_t begin, size_t end) {
+      word(key(tokens.subspan(begin, end - begin)), begin, end);
+    });
+  }
+
+  /// Calls group(begin, end) for the pieces of each word. An unknown word is one piece.
+  template <typename Group>
+  void for_each_group(std::span<const int32_t> tokens, const Group& group) const {
     for (size_t i = 0; i < tokens.size();) {
       const size_t begin = i;
       do ++i;
       while (i < tokens.size() && continues(tokens[i]));
-      word(key(tokens.subspan(begin, i - begin)), begin, i);
+      group(begin, i);
     }
   }
 
@@ -155,6 +163,9 @@ class TextMatcher::Query {
   size_t num_grams_ = 0;     // distinct
   double total_weight_ = 0;  // of distinct words
   Table by_word_, by_prefix_, by_gram_;
+  /// False where the query has no gram of a key: most look-ups end here.
+  std::array<bool, 4096> gram_filter_{};
+  bool& may_have(uint64_t key) { return gram_filter_[(key * 0x9e3779b97f4a7c15ULL) >> 52]; }
   uint32_t prefix_lengths_ = 0;  // bit n: a word's prefix has n characters
   uint32_t clock_ = 0;
   std::vector<double> raw_;
