@@ -86,6 +86,8 @@ temperature = 10
 alignment_weight = 1
 negatives = "all"
 embedding_dropout = 0
+text_start = "random"
+text_pooling = "cls"
 
 [bank]
 forward = 0.2
