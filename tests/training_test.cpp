@@ -8,8 +8,8 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <numeric>
-#include <set>
 #include <random>
+#include <set>
 
 #include "lemur/base/error.h"
 #include "lemur/base/testing.h"
@@ -411,6 +411,8 @@ TEST(Training, FillsTheBankOfTheBestCheckpointOnce) {
   options.train.evaluate_every = 4;
   options.train.average_decay = 0.9;
   options.bank.fill = true;
+  options.model.text_start = "corpus";
+  options.model.text_pooling = "weighted";
   TemporaryFolder runs;
   TrainerOptions how{.run = runs.path() / "run", .resume = true, .show_progress = false};
   std::vector<std::string> lines;

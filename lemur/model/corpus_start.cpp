@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "lemur/base/error.h"
 #include "lemur/base/hash.h"
 
 namespace lemur {
@@ -95,7 +96,12 @@ std::vector<size_t> special_pieces(const std::filesystem::path& vocabulary) {
 std::vector<float> weigh_words(SparseRows& rows, size_t vocabulary,
                                const std::vector<size_t>& special) {
   std::vector<float> importance(vocabulary);
-  for (int32_t word : rows.words) importance[static_cast<size_t>(word)] += 1;
+  for (int32_t word : rows.words) {
+    if (word < 0 || word >= std::ssize(importance))
+      fail<DataError>("model", "a document has word piece {}; the vocabulary has {}", word,
+                      importance.size());
+    importance[static_cast<size_t>(word)] += 1;
+  }
   const double documents = static_cast<double>(rows.size());
   for (float& value : importance)
     if (value > 0) value = static_cast<float>(std::log((documents + 1) / (value + 1.0)));
