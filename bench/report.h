@@ -80,9 +80,11 @@ class Report {
 
  private:
   void check_share(const std::string& name, double share) const;
+  void raise_roof();
 
   ReportOptions options_;
   Roof roof_;
+  int roof_threads_ = 1;
   double first_median_ = 0;
 };
 

@@ -10,7 +10,8 @@ import {check, coloured_pixels, with_browser, with_page} from "./browser.mjs";
 const kLines = [
   "--ink", ...[0, 1].map((i) => `--series-${i}`), ...[0, 1, 2, 3, 4, 5].map((i) => `--part-${i}`)
 ];
-const kFigures = 10 + 4 + 3 + 3 + 5;  // quality, bank, cost, calibration, benches
+const kFigures =
+    10 + 6 + 5 + 3 + 3 + 5;  // quality, representations, bank, cost, calibration, benches
 const kHostile = "<img src=x onerror=alert(1)>";
 const [page_file, empty_file, screenshots] = process.argv.slice(2);
 const url_of = (file) => pathToFileURL(resolve(file)).href;
@@ -33,8 +34,8 @@ async function check_text(page) {
       (await page.locator("#header td", {hasText: kHostile}).count()) === 1,
       "the run's name is not shown as text");
   for (const id
-           of ["quality", "bank", "cost", "evaluation", "calibration", "slices", "ablation",
-               "bench", "configuration", "environment"]) {
+           of ["quality", "representation", "bank", "cost", "evaluation", "calibration", "slices",
+               "ablation", "bench", "configuration", "environment"]) {
     check((await page.locator(`#${id} h2`).count()) === 1, `no section ${id}`);
     check(
         (await page.locator(`#${id} .missing`).count()) === 0,
@@ -128,7 +129,9 @@ await with_browser(async (browser) => {
   }
   await with_page(browser, {url: url_of(empty_file), width: 390}, async (page) => {
     check((await page.locator("canvas").count()) === 0, "plots of nothing");
-    for (const id of ["quality", "bank", "cost", "evaluation", "calibration", "slices", "bench"])
+    for (const id
+             of ["quality", "representation", "bank", "cost", "evaluation", "calibration", "slices",
+                 "bench"])
       check(
           (await page.locator(`#${id} .missing`).count()) >= 1,
           `section ${id} does not say what is missing`);
