@@ -53,7 +53,7 @@ struct Requests {
 class Doctor {
  public:
   explicit Doctor(const SampleStore& store)
-      : store_(store), train_(store.schema().split("train")) {}
+      : store_(store), train_(store.schema().split("train")), requests_(store, train_) {}
 
   std::vector<Diagnosis> run() {
     look_at_clicks();
@@ -73,14 +73,13 @@ class Doctor {
   }
 
   void look_at_clicks() {
-    const Requests requests(store_, train_);
     uint64_t clicks = 0, both = 0, several = 0;
-    for (const auto& [key, request] : requests.counts) {
+    for (const auto& [key, request] : requests_.counts) {
       clicks += request.clicks;
       several += request.impressions > 1;
       both += request.clicks > 0 && request.clicks < request.impressions;
     }
-    const uint64_t events = train_.end - train_.begin, count = requests.counts.size();
+    const uint64_t events = train_.end - train_.begin, count = requests_.counts.size();
     const double rate = share(clicks, events), per_request = share(events, count);
     add("clicks",
         fmt::format("{} of {} impressions of train have label 1 ({})", clicks, events,
@@ -104,9 +103,8 @@ class Doctor {
   }
 
   void look_at_order() {
-    const Requests requests(store_, train_);
     uint64_t first = 0, clicks = 0, impressions = 0, count = 0;
-    for (const auto& [key, request] : requests.counts) {
+    for (const auto& [key, request] : requests_.counts) {
       if (request.impressions < 2) continue;
       ++count;
       first += request.first_is_clicked;
@@ -255,6 +253,7 @@ class Doctor {
 
   const SampleStore& store_;
   const StoreSchema::Split& train_;
+  const Requests requests_;
   std::vector<Diagnosis> all_;
 };
 

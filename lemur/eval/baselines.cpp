@@ -7,8 +7,8 @@
 #include <optional>
 #include <unordered_map>
 
-#include "lemur/base/hash.h"
 #include "lemur/data/batch_loader.h"
+#include "lemur/eval/evaluator.h"
 
 namespace lemur {
 namespace {
@@ -203,19 +203,11 @@ class LogisticRegression {
 };
 
 /// Metrics of scores in any range over a split.
-Metrics measure(const SampleStore& store, const StoreSchema::Split& split, Baseline& baseline) {
+Metrics measure(const SampleStore& store, const StoreSchema::Split& split,
+                const Baseline& baseline) {
   std::vector<float> labels;
   std::vector<uint64_t> users;
-  for (uint64_t event = split.begin; event < split.end; ++event) {
-    labels.push_back(store.labels(0)[event]);
-    users.push_back(store.users()[event]);
-  }
-  const size_t rows = split.end - split.begin;
-  return compute_metrics({.scores = baseline.scores,
-                          .labels = labels,
-                          .weights = store.weights().subspan(split.begin, rows),
-                          .requests = store.requests().subspan(split.begin, rows),
-                          .users = users});
+  return compute_metrics(scored_rows(store, split, baseline.scores, labels, users));
 }
 
 /// Makes scores of any range, whose order counts, lie in 0 to 1: by their place among all.

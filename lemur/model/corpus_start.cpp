@@ -6,13 +6,11 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <filesystem>
-#include <fstream>
-#include <string>
 #include <vector>
 
 #include "lemur/base/error.h"
 #include "lemur/base/hash.h"
+#include "lemur/features/text_match.h"
 
 namespace lemur {
 namespace {
@@ -82,19 +80,8 @@ SparseRows count_words(const SampleStore& store, const std::vector<uint32_t>& do
   return rows;
 }
 
-/// Returns the ids of the pieces that are no words, such as [CLS].
-std::vector<size_t> special_pieces(const std::filesystem::path& vocabulary) {
-  std::ifstream in(vocabulary);
-  std::vector<size_t> ids;
-  std::string piece;
-  for (size_t id = 0; std::getline(in, piece); ++id)
-    if (piece.size() > 2 && piece.front() == '[' && piece.back() == ']') ids.push_back(id);
-  return ids;
-}
-
 /// Makes TF-IDF of counts; returns the inverse document frequency of each word.
-std::vector<float> weigh_words(SparseRows& rows, size_t vocabulary,
-                               const std::vector<size_t>& special) {
+std::vector<float> weigh_words(SparseRows& rows, size_t vocabulary, const WordPieces& pieces) {
   std::vector<float> importance(vocabulary);
   for (int32_t word : rows.words) {
     if (word < 0 || word >= std::ssize(importance))
@@ -105,7 +92,8 @@ std::vector<float> weigh_words(SparseRows& rows, size_t vocabulary,
   const double documents = static_cast<double>(rows.size());
   for (float& value : importance)
     if (value > 0) value = static_cast<float>(std::log((documents + 1) / (value + 1.0)));
-  for (size_t piece : special) importance.at(piece) = 0;
+  for (size_t piece = 0; piece < vocabulary; ++piece)
+    if (pieces.is_unknown(static_cast<int32_t>(piece))) importance[piece] = 0;
   for (size_t row = 0; row < rows.size(); ++row) {
     double squares = 0;
     for (uint64_t i = rows.offsets[row]; i < rows.offsets[row + 1]; ++i) {
@@ -171,8 +159,8 @@ CorpusWords corpus_words(const SampleStore& store, int64_t width, uint64_t seed,
   const int64_t vocabulary = store.schema().vocabulary_size;
   const std::vector<uint32_t> documents = documents_of_train(store, most_documents);
   SparseRows rows = count_words(store, documents);
-  const std::vector<float> importance =
-      weigh_words(rows, static_cast<size_t>(vocabulary), special_pieces(store.vocabulary_path()));
+  const std::vector<float> importance = weigh_words(
+      rows, static_cast<size_t>(vocabulary), WordPieces(read_pieces(store.vocabulary_path())));
 
   const int64_t rank = std::min({width, vocabulary, std::ssize(documents)});
   CorpusWords result{torch::zeros({vocabulary, width}), torch::tensor(importance),
