@@ -5,7 +5,6 @@
 
 #include "lemur/base/folder.h"
 #include "lemur/cli/commands.h"
-#include "lemur/cli/terminal.h"
 #include "lemur/eval/baselines.h"
 
 namespace lemur {

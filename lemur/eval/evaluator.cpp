@@ -9,6 +9,7 @@
 #include "lemur/data/batch_loader.h"
 #include "lemur/eval/content_cache.h"
 #include "lemur/model/input_builder.h"
+#include "lemur/model/unit_rows.h"
 
 namespace lemur {
 namespace {
@@ -38,10 +39,8 @@ class AlignmentMean {
 class CosineRanking {
  public:
   void add(const RankingOutput& output, const Batch& batch) {
-    const auto unit = [](const torch::Tensor& x) {
-      return x / x.norm(2, {1}, /*keepdim=*/true).clamp_min(1e-8);
-    };
-    const torch::Tensor anchors = unit(output.anchors), documents = unit(output.sample_documents);
+    const torch::Tensor anchors = unit_rows(output.anchors),
+                        documents = unit_rows(output.sample_documents);
     const torch::Tensor own = (anchors * documents).sum(1).cpu().contiguous(),
                         other = (anchors * documents.roll(batch.size() / 2, 0)).sum(1).cpu(),
                         mask = output.anchor_mask.cpu().contiguous();
