@@ -4,7 +4,7 @@
 add_library(lemur_flags INTERFACE)
 target_include_directories(lemur_flags INTERFACE ${CMAKE_SOURCE_DIR})
 target_compile_definitions(lemur_flags INTERFACE SPDLOG_COMPILED_LIB SPDLOG_FMT_EXTERNAL LEMUR_VERSION="${PROJECT_VERSION}")
-target_compile_options(lemur_flags INTERFACE -Wall -Wextra -Werror -Wno-missing-field-initializers $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict> $<$<CONFIG:Release>:-O3> -g1)
+target_compile_options(lemur_flags INTERFACE -Wall -Wextra -Werror -Wno-missing-field-initializers $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict> $<$<CONFIG:Release>:$<IF:$<BOOL:$<TARGET_PROPERTY:LEMUR_TEST>>,-O1,-O3>> -g1)
 if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_GREATER_EQUAL 13)
   target_compile_options(lemur_flags INTERFACE -Wno-array-bounds)  # GCC 14 sees some in LibTorch's headers
 endif()
@@ -28,6 +28,18 @@ if(TARGET lemur_torch)
   target_precompile_headers(lemur_pch PRIVATE <torch/torch.h> <fmt/format.h>)
 endif()
 
+# LibTorch's headers cost a file 4 s whatever it holds, so a room's files are compiled together. Names in the anonymous namespaces of
+# a room are therefore told apart, as overloads are or by the name itself.
+set(LEMUR_UNITY 6 CACHE STRING "Files of a room that are compiled as one; 1: each by itself, which suits who edits")
+if(LEMUR_UNITY GREATER 1 AND CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+  target_compile_options(lemur_flags INTERFACE -Wno-subobject-linkage)  # takes an included .cpp for a header
+endif()
+function(lemur_unity target)
+  if(LEMUR_UNITY GREATER 1 AND NOT target MATCHES "simd")  # whose files Highway includes once for each set of instructions
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE ${LEMUR_UNITY})
+  endif()
+endfunction()
+
 function(lemur_room name)
   cmake_parse_arguments(ROOM "TORCH;PATHS" "" "DEPENDS;SOURCES" ${ARGN})
   if(NOT ROOM_SOURCES)
@@ -36,6 +48,10 @@ function(lemur_room name)
   endif()
   add_library(lemur_${name} STATIC ${ROOM_SOURCES})
   target_link_libraries(lemur_${name} PUBLIC lemur_flags ${ROOM_DEPENDS})
+  lemur_unity(lemur_${name})
+  # What a test may put its own functions in place of stays a file of its own in the library.
+  file(GLOB stubs ${CMAKE_CURRENT_SOURCE_DIR}/${name}/no_*.cpp)
+  set_source_files_properties(${stubs} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
   if(ROOM_TORCH)
     target_link_libraries(lemur_${name} PUBLIC lemur_torch fmt::fmt)
     target_precompile_headers(lemur_${name} REUSE_FROM lemur_pch)
@@ -56,8 +72,8 @@ function(lemur_test name)
   cmake_parse_arguments(TEST "PATHS" "" "DEPENDS;SOURCES" ${ARGN})
   find_package(GTest REQUIRED)
   add_executable(${name} ${TEST_SOURCES})
-  # Tests spend their time in the libraries: they are compiled in two thirds of the time.
-  set_source_files_properties(${TEST_SOURCES} PROPERTIES COMPILE_OPTIONS -O1)
+  lemur_unity(${name})
+  set_target_properties(${name} PROPERTIES LEMUR_TEST ON)  # tests spend their time in the libraries: -O1 compiles them in two thirds of the time
   if(TEST_PATHS)
     target_sources(${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests/path_main.cpp)
   else()

@@ -15,8 +15,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr const char* kWhere = "ablate";
-
 std::string duration(double hours) {
   if (hours < 1.0 / 60) return fmt::format("{:.1f} s", hours * 3600);
   return hours < 1 ? fmt::format("{:.1f} min", hours * 60) : fmt::format("{:.1f} h", hours);
@@ -47,24 +45,25 @@ Ablation::Ablation(AblationOptions options, const Arms& arms, const StoreSchema&
       schema_(schema),
       runner_(options_.runner, arms, schema) {
   if (options_.seeds < 1)
-    fail<InvalidArgument>(kWhere, "{} seeds; give at least 1", options_.seeds);
+    fail<InvalidArgument>("ablate", "{} seeds; give at least 1", options_.seeds);
   const std::vector<double>& learning_rates = options_.learning_rates;
   for (const double rate : learning_rates) {
-    if (!(rate > 0)) fail<InvalidArgument>(kWhere, "a learning rate of {} trains nothing", rate);
+    if (!(rate > 0)) fail<InvalidArgument>("ablate", "a learning rate of {} trains nothing", rate);
     if (std::ranges::count(learning_rates, rate) > 1)
-      fail<InvalidArgument>(kWhere, "the learning rate {} is there twice", rate);
+      fail<InvalidArgument>("ablate", "the learning rate {} is there twice", rate);
     std::vector<std::string> overrides = options_.runner.set;
     overrides.push_back(fmt::format("train.learning_rate={}", rate));
     load_options(options_.runner.config, overrides);  // which knows its range
   }
   for (const std::string& override : options_.runner.set)
     if (override.starts_with("train.seed="))
-      fail<InvalidArgument>(kWhere, "the seeds are 1 up to --seeds; leave out --set {}", override);
+      fail<InvalidArgument>("ablate", "the seeds are 1 up to --seeds; leave out --set {}",
+                            override);
   if (!has_events(schema, options_.runner.split))
-    fail<InvalidArgument>(kWhere, "the store has no events of split '{}' to measure the runs on",
+    fail<InvalidArgument>("ablate", "the store has no events of split '{}' to measure the runs on",
                           options_.runner.split);
   if (learning_rates.size() > 1 && !has_events(schema, "valid"))
-    fail<InvalidArgument>(kWhere,
+    fail<InvalidArgument>("ablate",
                           "the store has no events of split 'valid' to choose among the learning "
                           "rates {}; give one",
                           fmt::join(learning_rates, ", "));
@@ -90,8 +89,9 @@ Ablation::Rows Ablation::rows_of(const std::string& table) const {
     return true;
   });
   if (std::ranges::count(rows.table.rows, rows.table.base, &TableRow::arm) == 0)
-    fail<InvalidArgument>(kWhere, "table '{}': its base '{}' needs a history that the store lacks",
-                          table, rows.table.base);
+    fail<InvalidArgument>("ablate",
+                          "table '{}': its base '{}' needs a history that the store lacks", table,
+                          rows.table.base);
   merge_equal_rows(rows.table);
   return rows;
 }
@@ -172,7 +172,7 @@ ArmResult Ablation::run_arm(const Arm& arm) {
     const Json valid = runner_.train({&arm, tried[i], 1})["valid"];
     result.valid[fmt::format("{}", tried[i])] = valid;
     if (!valid.is_number())
-      fail<DataError>(kWhere, "{}: no metric on valid", describe({&arm, tried[i], 1}));
+      fail<DataError>("ablate", "{}: no metric on valid", describe({&arm, tried[i], 1}));
   }
   result.learning_rate = best_rate(arm);
   for (int64_t seed = 1; seed <= options_.seeds; ++seed) {

@@ -18,7 +18,6 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-constexpr const char* kWhere = "ablate";
 constexpr int kInterrupted = 130;
 
 std::string hex_hash(std::string_view bytes) { return fmt::format("{:016x}", hash_bytes(bytes)); }
@@ -61,7 +60,7 @@ Json mean_of(const Json& columns, const char* name) {
 Json summary_of(const fs::path& path) {
   const RunFolder folder(path);
   const std::vector<int64_t> steps = folder.checkpoints();
-  if (steps.empty()) fail<DataError>(kWhere, "{} has no checkpoint", path.string());
+  if (steps.empty()) fail<DataError>("ablate", "{} has no checkpoint", path.string());
   const nlohmann::json manifest = open_checkpoint(folder.checkpoint(steps.back()));
   const Json record = read_run(path, path.string()).json;
   int64_t parameters = 0, flops = 0;
@@ -142,7 +141,7 @@ Json ArmRunner::read_result(const ArmRun& run) const {
     if (!result.is_object() || !result.contains(key)) return nullptr;  // damaged
   for (const auto& [key, value] : wanted.items())
     if (result[key] != value)
-      fail<InvalidArgument>(kWhere, "{} was begun with another {}; give another --run",
+      fail<InvalidArgument>("ablate", "{} was begun with another {}; give another --run",
                             folder_of(run).string(), key);
   return result;
 }
@@ -175,8 +174,8 @@ void ArmRunner::call(const std::vector<std::string>& arguments, const fs::path& 
   const int code = run_child(child);
   if (code == kInterrupted || (options_.stop != nullptr && *options_.stop)) throw Stopped{};
   if (code != 0)
-    fail<DataError>(kWhere, "lemur {} ended with exit code {}: {} (all of it in {})", arguments[0],
-                    code, last_line(child.log), child.log.string());
+    fail<DataError>("ablate", "lemur {} ended with exit code {}: {} (all of it in {})",
+                    arguments[0], code, last_line(child.log), child.log.string());
 }
 
 std::optional<Json> ArmRunner::trained(const ArmRun& run) const {
@@ -217,7 +216,7 @@ Json ArmRunner::evaluate(const ArmRun& run) {
        output);
   result[key] = Json::parse(read_file(output), nullptr, /*allow_exceptions=*/false);
   if (!result[key].is_object())
-    fail<DataError>(kWhere, "lemur evaluate printed no JSON object for {}", describe(run));
+    fail<DataError>("ablate", "lemur evaluate printed no JSON object for {}", describe(run));
   write_result(run, result);
   fs::remove(output);
   return result[key];

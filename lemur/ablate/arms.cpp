@@ -12,8 +12,6 @@
 namespace lemur {
 namespace {
 
-constexpr const char* kWhere = "arms";
-
 /// A table of the file whose keys are taken one by one; what is left is unknown.
 class KeyReader {
  public:
@@ -21,7 +19,7 @@ class KeyReader {
 
   std::string text(const char* key, bool required = false) {
     const auto value = take<std::string>(key);
-    if (!value && required) fail<InvalidArgument>(kWhere, "{} has no '{}'", what_, key);
+    if (!value && required) fail<InvalidArgument>("arms", "{} has no '{}'", what_, key);
     return value.value_or("");
   }
   std::optional<double> number(const char* key) { return take<double>(key); }
@@ -33,10 +31,10 @@ class KeyReader {
     std::vector<T> values;
     if (!table_.contains(key)) return values;
     const toml::array* array = table_[key].as_array();
-    if (array == nullptr) fail<InvalidArgument>(kWhere, "{}: '{}' is no list", what_, key);
+    if (array == nullptr) fail<InvalidArgument>("arms", "{}: '{}' is no list", what_, key);
     for (const toml::node& node : *array) {
       const auto value = node.value<T>();
-      if (!value) fail<InvalidArgument>(kWhere, "{}: '{}' has a wrong value", what_, key);
+      if (!value) fail<InvalidArgument>("arms", "{}: '{}' has a wrong value", what_, key);
       values.push_back(*value);
     }
     return values;
@@ -47,7 +45,7 @@ class KeyReader {
     known_.push_back(key);
     std::vector<const toml::table*> found;
     const toml::array* array = table_[key].as_array();
-    if (array == nullptr) fail<InvalidArgument>(kWhere, "{} has no '{}'", what_, key);
+    if (array == nullptr) fail<InvalidArgument>("arms", "{} has no '{}'", what_, key);
     for (const toml::node& node : *array)
       if (const toml::table* table = node.as_table()) found.push_back(table);
     return found;
@@ -56,7 +54,7 @@ class KeyReader {
   void finish() const {
     for (const auto& [key, value] : table_)
       if (std::ranges::find(known_, std::string(key.str())) == known_.end())
-        fail<InvalidArgument>(kWhere, "{} has an unknown key '{}'; known: {}", what_, key.str(),
+        fail<InvalidArgument>("arms", "{} has an unknown key '{}'; known: {}", what_, key.str(),
                               fmt::join(known_, ", "));
   }
 
@@ -66,7 +64,7 @@ class KeyReader {
     known_.push_back(key);
     if (!table_.contains(key)) return std::nullopt;
     auto value = table_[key].value<T>();
-    if (!value) fail<InvalidArgument>(kWhere, "{}: '{}' is of the wrong type", what_, key);
+    if (!value) fail<InvalidArgument>("arms", "{}: '{}' is of the wrong type", what_, key);
     return value;
   }
 
@@ -81,7 +79,7 @@ const auto& named(const Items& items, const char* what, std::string_view name) {
     if (item.name == name) return item;
   std::vector<std::string> names;
   for (const auto& item : items) names.push_back(item.name);
-  fail<InvalidArgument>(kWhere, "there is no {} '{}'; there are: {}", what, name,
+  fail<InvalidArgument>("arms", "there is no {} '{}'; there are: {}", what, name,
                         fmt::join(names, ", "));
 }
 
@@ -91,7 +89,7 @@ void check_name(const char* what, const std::string& name) {
     return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_' || c == '.';
   };
   if (name.empty() || name.front() == '.' || !std::ranges::all_of(name, fits))
-    fail<InvalidArgument>(kWhere,
+    fail<InvalidArgument>("arms",
                           "{} is named '{}'; a name is of letters, digits, '-', '_' and '.' within",
                           what, name);
 }
@@ -114,7 +112,7 @@ Arm read_arm(const toml::table& table, const Arms& before) {
   arm.pretraining = reader.flag("pretraining");
   reader.finish();
   if (std::ranges::count(before.arms, arm.name, &Arm::name) > 0)
-    fail<InvalidArgument>(kWhere, "two arms are named '{}'", arm.name);
+    fail<InvalidArgument>("arms", "two arms are named '{}'", arm.name);
   return arm;
 }
 
@@ -130,7 +128,7 @@ TableRow read_row(const toml::table& table, const Arms& arms) {
   row.flops = reader.number("flops");
   reader.finish();
   if (arms.arm(row.arm).pretraining)
-    fail<InvalidArgument>(kWhere, "the arm '{}' has no metric for a row of a table", row.arm);
+    fail<InvalidArgument>("arms", "the arm '{}' has no metric for a row of a table", row.arm);
   return row;
 }
 
@@ -140,13 +138,13 @@ AblationTable read_table(const toml::table& table, const Arms& arms) {
   result.name = reader.text("name", /*required=*/true);
   check_name("a table", result.name);
   if (std::ranges::count(arms.tables, result.name, &AblationTable::name) > 0)
-    fail<InvalidArgument>(kWhere, "two tables are named '{}'", result.name);
+    fail<InvalidArgument>("arms", "two tables are named '{}'", result.name);
   result.title = reader.text("title", /*required=*/true);
   result.base = reader.text("base", /*required=*/true);
   for (const toml::table* row : reader.tables("rows")) result.rows.push_back(read_row(*row, arms));
   reader.finish();
   if (std::ranges::count(result.rows, result.base, &TableRow::arm) != 1)
-    fail<InvalidArgument>(kWhere, "the table '{}' has {} rows of its base '{}'; it needs one",
+    fail<InvalidArgument>("arms", "the table '{}' has {} rows of its base '{}'; it needs one",
                           result.name, std::ranges::count(result.rows, result.base, &TableRow::arm),
                           result.base);
   return result;
@@ -172,7 +170,7 @@ Arms parse_arms(std::string_view text, std::string_view source) {
       result.tables.push_back(read_table(*table, result));
     reader.finish();
   } catch (const toml::parse_error& error) {
-    fail<InvalidArgument>(kWhere, "{} line {}: {}", source, error.source().begin.line,
+    fail<InvalidArgument>("arms", "{} line {}: {}", source, error.source().begin.line,
                           error.description());
   }
   return result;

@@ -17,8 +17,6 @@
 namespace lemur {
 namespace {
 
-constexpr const char* kWhere = "configuration";
-
 template <typename T>
 concept Section = requires(T& t) {
   t.visit([](auto&&...) {});
@@ -60,8 +58,8 @@ class Reader {
     for (const auto& [key, node] : table_) {
       std::string name(key.str());
       if (std::find(keys_.begin(), keys_.end(), name) != keys_.end()) continue;
-      fail<InvalidArgument>(kWhere, "{}: unknown key '{}'; did you mean '{}'?", where(node),
-                            full(name), full(nearest(name, keys_)));
+      fail<InvalidArgument>("configuration", "{}: unknown key '{}'; did you mean '{}'?",
+                            where(node), full(name), full(nearest(name, keys_)));
     }
   }
 
@@ -77,7 +75,7 @@ class Reader {
   [[noreturn]] void wrong_type(const toml::node& node, const std::string& key) const {
     std::ostringstream value;
     node.visit([&](auto& n) { value << n; });
-    fail<InvalidArgument>(kWhere, "{}: '{}' = {} is no {}", where(node), key, value.str(),
+    fail<InvalidArgument>("configuration", "{}: '{}' = {} is no {}", where(node), key, value.str(),
                           type_name<T>());
   }
 
@@ -109,14 +107,14 @@ class Reader {
   void check(const toml::node& node, const std::string& key, const T& value,
              const Range& range) const {
     if (!(static_cast<double>(value) >= range.low && static_cast<double>(value) <= range.high))
-      fail<InvalidArgument>(kWhere, "{}: '{}' = {} is out of range; expected {} to {}", where(node),
-                            key, value, range.low, range.high);
+      fail<InvalidArgument>("configuration", "{}: '{}' = {} is out of range; expected {} to {}",
+                            where(node), key, value, range.low, range.high);
   }
   void check(const toml::node& node, const std::string& key, const std::string& value,
              const OneOf& allowed) const {
     if (std::find(allowed.values.begin(), allowed.values.end(), value) == allowed.values.end())
-      fail<InvalidArgument>(kWhere, "{}: '{}' = \"{}\"; expected one of {}", where(node), key,
-                            value, fmt::join(allowed.values, ", "));
+      fail<InvalidArgument>("configuration", "{}: '{}' = \"{}\"; expected one of {}", where(node),
+                            key, value, fmt::join(allowed.values, ", "));
   }
 
   const toml::table& table_;
@@ -241,7 +239,7 @@ class Documenter {
 };
 
 [[noreturn]] void syntax_error(std::string_view source, const toml::parse_error& error) {
-  fail<InvalidArgument>(kWhere, "{} line {}: {}", source, error.source().begin.line,
+  fail<InvalidArgument>("configuration", "{} line {}: {}", source, error.source().begin.line,
                         error.description());
 }
 
@@ -249,7 +247,7 @@ class Documenter {
 void apply_override(toml::table& root, const std::string& text) {
   auto equals = text.find('=');
   if (equals == std::string::npos || equals == 0)
-    fail<InvalidArgument>(kWhere, "--set {}: expected section.key=value", text);
+    fail<InvalidArgument>("configuration", "--set {}: expected section.key=value", text);
   std::string path = text.substr(0, equals), value = text.substr(equals + 1);
   toml::table parsed;
   try {
@@ -262,7 +260,8 @@ void apply_override(toml::table& root, const std::string& text) {
     auto [position, inserted] = table->insert(path.substr(0, dot), toml::table{});
     table = position->second.as_table();
     if (table == nullptr)
-      fail<InvalidArgument>(kWhere, "--set {}: '{}' is no table", text, path.substr(0, dot));
+      fail<InvalidArgument>("configuration", "--set {}: '{}' is no table", text,
+                            path.substr(0, dot));
   }
   table->insert_or_assign(path, *parsed.get("value"));
 }
@@ -272,13 +271,13 @@ void require_distinct(const Items& items, const char* what, Name name) {
   std::set<std::string> seen;
   for (const auto& item : items)
     if (!seen.insert(name(item)).second)
-      fail<InvalidArgument>(kWhere, "two {} are named '{}'", what, name(item));
+      fail<InvalidArgument>("configuration", "two {} are named '{}'", what, name(item));
 }
 
 void require_divides(int64_t part, const char* part_name, int64_t whole, const char* whole_name) {
   if (whole % part != 0)
-    fail<InvalidArgument>(kWhere, "{} = {} does not divide {} = {}", part_name, part, whole_name,
-                          whole);
+    fail<InvalidArgument>("configuration", "{} = {} does not divide {} = {}", part_name, part,
+                          whole_name, whole);
 }
 
 /// Checks what belongs to pretrained encoders.
@@ -286,19 +285,19 @@ void validate_pretrained(const Options& o) {
   const ModelOptions& m = o.model;
   if ((m.document_bert.width > 0 && m.document_pretrained.empty()) ||
       (m.query_bert.width > 0 && m.query_pretrained.empty()))
-    fail<InvalidArgument>(kWhere,
+    fail<InvalidArgument>("configuration",
                           "model.document_bert and model.query_bert are written by train; give "
                           "model.document_pretrained or model.query_pretrained");
   if (o.train.freeze_encoder_steps != 0 && m.document_pretrained.empty() &&
       m.query_pretrained.empty() && o.train.start_from.empty())
     fail<InvalidArgument>(
-        kWhere,
+        "configuration",
         "train.freeze_encoder_steps = {} freezes trained encoders, but none of train.start_from, "
         "model.document_pretrained and model.query_pretrained is given",
         o.train.freeze_encoder_steps);
   if (!o.train.start_from.empty() &&
       (!m.document_pretrained.empty() || !m.query_pretrained.empty()))
-    fail<InvalidArgument>(kWhere,
+    fail<InvalidArgument>("configuration",
                           "train.start_from = \"{}\" replaces what model.document_pretrained and "
                           "model.query_pretrained name; give one of them",
                           o.train.start_from);
@@ -307,22 +306,25 @@ void validate_pretrained(const Options& o) {
 /// Checks what spans several keys.
 void validate(const Options& o) {
   for (const auto& history : o.data.history)
-    if (history.name.empty()) fail<InvalidArgument>(kWhere, "a [[data.history]] has no name");
+    if (history.name.empty())
+      fail<InvalidArgument>("configuration", "a [[data.history]] has no name");
   for (const auto& feature : o.data.feature)
     if (feature.column.empty() || feature.of.empty())
-      fail<InvalidArgument>(kWhere, "[[data.feature]] '{}' needs both 'column' and 'of'",
+      fail<InvalidArgument>("configuration", "[[data.feature]] '{}' needs both 'column' and 'of'",
                             feature.column);
   for (const auto& counter : o.data.counter)
-    if (counter.by.empty()) fail<InvalidArgument>(kWhere, "a [[data.counter]] has no 'by'");
+    if (counter.by.empty())
+      fail<InvalidArgument>("configuration", "a [[data.counter]] has no 'by'");
   require_distinct(o.data.history, "histories", [](const auto& h) { return h.name; });
   require_distinct(o.data.text, "text fields", [](const auto& t) { return t.column; });
   require_distinct(o.data.feature, "features", [](const auto& f) { return f.of + " " + f.column; });
-  if (o.data.columns.labels.empty()) fail<InvalidArgument>(kWhere, "data.columns.labels is empty");
+  if (o.data.columns.labels.empty())
+    fail<InvalidArgument>("configuration", "data.columns.labels is empty");
   if (o.data.split.valid + o.data.split.test >= 1)
-    fail<InvalidArgument>(kWhere, "data.split leaves nothing to train on");
+    fail<InvalidArgument>("configuration", "data.split leaves nothing to train on");
   if (o.bank.backward > o.bank.forward)
-    fail<InvalidArgument>(kWhere, "bank.backward = {} exceeds bank.forward = {}", o.bank.backward,
-                          o.bank.forward);
+    fail<InvalidArgument>("configuration", "bank.backward = {} exceeds bank.forward = {}",
+                          o.bank.backward, o.bank.forward);
   require_divides(o.model.encoder_heads, "model.encoder_heads", o.model.encoder_width,
                   "model.encoder_width");
   require_divides(o.model.tokens, "model.tokens", o.model.token_width, "model.token_width");
@@ -330,10 +332,11 @@ void validate(const Options& o) {
                   "model.representation_width");
   if (o.model.task_weights.size() > 1 &&
       o.model.task_weights.size() != o.data.columns.labels.size())
-    fail<InvalidArgument>(kWhere, "model.task_weights has {} weights for {} labels",
+    fail<InvalidArgument>("configuration", "model.task_weights has {} weights for {} labels",
                           o.model.task_weights.size(), o.data.columns.labels.size());
   if (o.train.patience > 0 && o.train.metric == "none")
-    fail<InvalidArgument>(kWhere, "train.patience = {} needs a train.metric other than none",
+    fail<InvalidArgument>("configuration",
+                          "train.patience = {} needs a train.metric other than none",
                           o.train.patience);
   validate_pretrained(o);
 }
@@ -382,7 +385,7 @@ Options load_options(const std::filesystem::path& file, std::span<const std::str
   try {
     text = read_file(file);
   } catch (const DataError& error) {
-    fail<InvalidArgument>(kWhere, "cannot read {}", file.string());
+    fail<InvalidArgument>("configuration", "cannot read {}", file.string());
   }
   return parse_options(text, file.string(), overrides);
 }

@@ -13,7 +13,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr const char* kWhere = "safetensors";
 constexpr const char* kMetadata = "__metadata__";
 constexpr uint64_t kMaxHeaderBytes = 100'000'000;  // the official library's limit
 constexpr uint64_t kAlignment = 8;
@@ -66,7 +65,7 @@ std::string make_header(const std::vector<const Placed*>& order,
   try {
     text = header.dump();
   } catch (const json::exception& error) {
-    fail<InvalidArgument>(kWhere, "a name or metadata is no UTF-8: {}", error.what());
+    fail<InvalidArgument>("safetensors", "a name or metadata is no UTF-8: {}", error.what());
   }
   text.resize((text.size() + kAlignment - 1) / kAlignment * kAlignment, ' ');
   return text;
@@ -76,11 +75,11 @@ std::string make_header(const std::vector<const Placed*>& order,
 std::string_view cut_header(const std::string& file, std::string_view& rest) {
   uint64_t size = 0;
   if (rest.size() < sizeof(size))
-    fail<DataError>(kWhere, "{} has {} bytes: too short", file, rest.size());
+    fail<DataError>("safetensors", "{} has {} bytes: too short", file, rest.size());
   std::memcpy(&size, rest.data(), sizeof(size));
   rest.remove_prefix(sizeof(size));
   if (size > std::min<uint64_t>(rest.size(), kMaxHeaderBytes))
-    fail<DataError>(kWhere, "{}: the header claims {} bytes, but {} follow", file, size,
+    fail<DataError>("safetensors", "{}: the header claims {} bytes, but {} follow", file, size,
                     rest.size());
   std::string_view header = rest.substr(0, size);
   rest.remove_prefix(size);
@@ -102,15 +101,15 @@ TensorEntry read_entry(const std::string& file, const std::string& name, const j
     entry.shape.push_back(static_cast<int64_t>(size));
   auto offsets = read_numbers(description.at("data_offsets"));
   if (offsets.size() != 2)
-    fail<DataError>(kWhere, "{}: tensor '{}' has {} data_offsets; expected 2", file, name,
+    fail<DataError>("safetensors", "{}: tensor '{}' has {} data_offsets; expected 2", file, name,
                     offsets.size());
   const uint64_t begin = offsets[0], end = offsets[1];
   if (begin > end || end > data.size())
-    fail<DataError>(kWhere, "{}: tensor '{}' lies at bytes {} to {} of {}", file, name, begin, end,
-                    data.size());
+    fail<DataError>("safetensors", "{}: tensor '{}' lies at bytes {} to {} of {}", file, name,
+                    begin, end, data.size());
   entry.data = data.substr(begin, end - begin);
   if (auto fault = find_fault(entry))
-    fail<DataError>(kWhere, "{}: tensor '{}' {}", file, name, *fault);
+    fail<DataError>("safetensors", "{}: tensor '{}' {}", file, name, *fault);
   return entry;
 }
 
@@ -128,12 +127,12 @@ void check_layout(const std::string& file, const std::map<std::string, TensorEnt
   for (const Placed* placed : order) {
     const char* begin = placed->second.data.data();
     if (begin != end)
-      fail<DataError>(kWhere, "{}: tensor '{}' begins at byte {}; expected {}", file, placed->first,
-                      begin - data.data(), end - data.data());
+      fail<DataError>("safetensors", "{}: tensor '{}' begins at byte {}; expected {}", file,
+                      placed->first, begin - data.data(), end - data.data());
     end += placed->second.data.size();
   }
   if (end != data.data() + data.size())
-    fail<DataError>(kWhere, "{}: {} bytes follow the last tensor", file,
+    fail<DataError>("safetensors", "{}: {} bytes follow the last tensor", file,
                     data.data() + data.size() - end);
 }
 
@@ -145,9 +144,9 @@ void write_safetensors(const std::filesystem::path& path,
   std::vector<const Placed*> order;
   for (const auto& placed : tensors) {
     if (placed.first == kMetadata)
-      fail<InvalidArgument>(kWhere, "no tensor can be named '{}'", kMetadata);
+      fail<InvalidArgument>("safetensors", "no tensor can be named '{}'", kMetadata);
     if (auto fault = find_fault(placed.second))
-      fail<InvalidArgument>(kWhere, "tensor '{}' {}", placed.first, *fault);
+      fail<InvalidArgument>("safetensors", "tensor '{}' {}", placed.first, *fault);
     order.push_back(&placed);
   }
   std::stable_sort(order.begin(), order.end(), [](const Placed* a, const Placed* b) {
@@ -172,7 +171,8 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : file_(path
   std::string tensor = "the header";
   try {
     json parsed = json::parse(header);
-    if (!parsed.is_object()) fail<DataError>(kWhere, "{}: the header is no JSON object", name);
+    if (!parsed.is_object())
+      fail<DataError>("safetensors", "{}: the header is no JSON object", name);
     for (const auto& [key, description] : parsed.items()) {
       tensor = fmt::format("tensor '{}'", key);
       if (key == kMetadata)
@@ -181,7 +181,7 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : file_(path
         entries_.emplace(key, read_entry(name, key, description, data));
     }
   } catch (const json::exception& error) {
-    fail<DataError>(kWhere, "{}: {} is malformed: {}", name, tensor, error.what());
+    fail<DataError>("safetensors", "{}: {} is malformed: {}", name, tensor, error.what());
   }
   check_layout(name, entries_, data);
 }

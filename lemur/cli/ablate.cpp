@@ -16,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Arguments {
+struct AblateArguments {
   std::string config, store, run, arms, split = "test";
   std::vector<std::string> tables = {"main"}, set;
   std::vector<double> learning_rates;
@@ -24,7 +24,7 @@ struct Arguments {
   bool dry_run = false;
 };
 
-std::vector<std::string> tables_of(const Arguments& arguments, const Arms& arms) {
+std::vector<std::string> tables_of(const AblateArguments& arguments, const Arms& arms) {
   if (std::ranges::count(arguments.tables, "all") == 0) return arguments.tables;
   std::vector<std::string> names;
   for (const AblationTable& table : arms.tables) names.push_back(table.name);
@@ -41,7 +41,7 @@ void write_table(const fs::path& folder, const nlohmann::ordered_json& table) {
   std::fflush(stdout);
 }
 
-void run_ablate(const Arguments& arguments) {
+void run_ablate(const AblateArguments& arguments) {
   const Arms arms = arguments.arms.empty() ? parse_arms(published_arms(), "configs/arms.toml")
                                            : parse_arms(read_file(arguments.arms), arguments.arms);
   const SampleStore store(arguments.store);
@@ -81,7 +81,7 @@ void run_ablate(const Arguments& arguments) {
 }  // namespace
 
 void add_ablate(CLI::App& app) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<AblateArguments>();
   auto* command = app.add_subcommand(
       "ablate", "Train the arms of the paper's tables and write them beside the paper's figures");
   command->add_option("--config", arguments->config, "Configuration that the arms change (TOML)")

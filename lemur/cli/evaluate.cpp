@@ -17,7 +17,7 @@ namespace {
 
 constexpr auto kRanker = static_cast<size_t>(FlopPart::kRanker);
 
-struct Arguments {
+struct EvaluateArguments {
   std::string run, store, split = "test", predictions, checkpoint = "best", device;
   bool json = false, int8 = false;
 };
@@ -67,7 +67,7 @@ void keep_result(const std::filesystem::path& run, const nlohmann::ordered_json&
   }
 }
 
-void run_evaluate(const Arguments& arguments) {
+void run_evaluate(const EvaluateArguments& arguments) {
   RunFolder folder(arguments.run);
   Options options = folder.options();
   SampleStore store(arguments.store);
@@ -122,7 +122,7 @@ void run_evaluate(const Arguments& arguments) {
 }  // namespace
 
 void add_evaluate(CLI::App& app) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<EvaluateArguments>();
   auto* command = app.add_subcommand("evaluate", "Measure a run's model on a split");
   command->add_option("--run", arguments->run, "Folder of the run")->required();
   command->add_option("--store", arguments->store, "Sample store")->required();

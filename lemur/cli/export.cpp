@@ -13,7 +13,7 @@
 namespace lemur {
 namespace {
 
-struct Arguments {
+struct ExportArguments {
   std::string run, out, store, checkpoint = "best";
 };
 
@@ -31,7 +31,7 @@ nlohmann::json run_bank(const SampleStore& store, const ModelState& state,
           {"not_in_bank", bank.not_in_bank}};
 }
 
-void run_export(const Arguments& arguments) {
+void run_export(const ExportArguments& arguments) {
   RunFolder run(arguments.run);
   std::optional<SampleStore> store;
   if (!arguments.store.empty()) {
@@ -63,7 +63,7 @@ void run_export(const Arguments& arguments) {
 }  // namespace
 
 void add_export(CLI::App& app) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<ExportArguments>();
   auto* command = app.add_subcommand(
       "export", "Write a run's encoders and document vectors for other programs");
   command->add_option("--run", arguments->run, "Folder of the run")->required();

@@ -17,7 +17,7 @@
 namespace lemur {
 namespace {
 
-struct Arguments {
+struct IngestArguments {
   std::string config, store;
   std::vector<std::string> overrides;
   int64_t memory_mb = IngestOptions{}.memory_limit_mb;
@@ -92,7 +92,7 @@ void print_images(const nlohmann::json& summary) {
   }
 }
 
-void run_ingest(const Arguments& arguments) {
+void run_ingest(const IngestArguments& arguments) {
   Options options = load_options(arguments.config, arguments.overrides);
   IngestOptions how;
   how.data = options.data;
@@ -120,7 +120,7 @@ void run_ingest(const Arguments& arguments) {
 }  // namespace
 
 void add_ingest(CLI::App& app) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<IngestArguments>();
   auto* command = app.add_subcommand("ingest", "Read documents and events into a sample store");
   command->add_option("--config", arguments->config, "Configuration file (TOML)")->required();
   command->add_option("--store", arguments->store, "Folder to write")->required();

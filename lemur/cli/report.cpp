@@ -10,11 +10,11 @@
 namespace lemur {
 
 void add_report(CLI::App& app) {
-  struct Arguments {
+  struct ReportArguments {
     std::vector<std::string> runs, benches, ablations;
     std::string out;
   };
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<ReportArguments>();
   auto* command =
       app.add_subcommand("report", "Write what runs and benches measured as one HTML page");
   command->add_option("--run", arguments->runs, "Folders of runs; they may still be training")

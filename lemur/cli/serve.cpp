@@ -19,7 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Arguments {
+struct ServeArguments {
   std::string run, store, name = "lemur";
   HttpFrontOptions front;
   WatcherOptions watcher;
@@ -84,7 +84,7 @@ int64_t replay(Predictor& predictor, const fs::path& folder) {
   return events;
 }
 
-void run_serve(Arguments& arguments) {
+void run_serve(ServeArguments& arguments) {
   spdlog::set_default_logger(spdlog::stderr_color_mt("serve"));
   RunFolder run(arguments.run);
   const Options options = run.options();
@@ -128,8 +128,8 @@ void run_serve(Arguments& arguments) {
 }  // namespace
 
 void add_serve(CLI::App& app) {
-  auto arguments = std::make_shared<Arguments>();
-  Arguments& a = *arguments;
+  auto arguments = std::make_shared<ServeArguments>();
+  ServeArguments& a = *arguments;
   auto* command = app.add_subcommand("serve", "Answer ranking requests over HTTP");
   command->add_option("--run", a.run, "Folder of the run")->required();
   command->add_option("--store", a.store, "Sample store")->required();

@@ -10,13 +10,13 @@
 namespace lemur {
 namespace {
 
-struct Arguments {
+struct TrainArguments {
   std::string config, store, run;
   std::vector<std::string> overrides;
   bool resume = false;
 };
 
-void run_train(const Arguments& arguments) {
+void run_train(const TrainArguments& arguments) {
   Options options = load_options(arguments.config, arguments.overrides);
   SampleStore store(arguments.store);
   catch_interrupts();
@@ -43,7 +43,7 @@ void run_train(const Arguments& arguments) {
 }  // namespace
 
 void add_train(CLI::App& app) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<TrainArguments>();
   auto* command = app.add_subcommand("train", "Train a model on a sample store");
   command->add_option("--config", arguments->config, "Configuration file (TOML)")->required();
   command->add_option("--store", arguments->store, "Sample store that ingest wrote")->required();

@@ -10,7 +10,6 @@
 namespace lemur {
 namespace {
 
-constexpr const char* kWhere = "ingest";
 constexpr std::string_view kLargestExact = "9007199254740992";  // 2^53
 constexpr int kMostDigits = 38;                                 // of a DECIMAL
 
@@ -100,7 +99,8 @@ std::string scalar_sql(const SourceColumn& column, const std::string& value, boo
     case ValueKind::kOther:
       break;
   }
-  fail<InvalidArgument>(kWhere, "column '{}' is {}, which is read neither as a text nor as numbers",
+  fail<InvalidArgument>("ingest",
+                        "column '{}' is {}, which is read neither as a text nor as numbers",
                         column.name, column.sql_type);
 }
 
@@ -204,7 +204,7 @@ std::string number_sql_of(const SourceColumn& column, const std::string& value) 
     default:
       break;
   }
-  fail<InvalidArgument>(kWhere, "column '{}' is {}; expected numbers", column.name,
+  fail<InvalidArgument>("ingest", "column '{}' is {}; expected numbers", column.name,
                         column.sql_type);
 }
 

@@ -9,8 +9,6 @@
 namespace lemur {
 namespace {
 
-constexpr const char* kWhere = "duckdb";
-
 /// Throws DataError with DuckDB's message on one line: its first line; of a fault in a CSV file up
 /// to the advice, for only the second and third say what the line holds and lacks.
 [[noreturn]] void fail_with(const char* message) {
@@ -23,7 +21,7 @@ constexpr const char* kWhere = "duckdb";
   if (size_t advice = shown.find("\nPossible"); advice != std::string::npos) shown.resize(advice);
   for (char& c : shown)
     if (c == '\n') c = ' ';
-  fail<DataError>(kWhere, "{}", shown);
+  fail<DataError>("duckdb", "{}", shown);
 }
 
 ColumnType type_of(duckdb_logical_type type) {
@@ -79,7 +77,7 @@ bool ColumnView::is_null(size_t row) const { return !valid_at(validity_, row); }
 int64_t ColumnView::int64(size_t row) const {
   ensure(
       type_ == ColumnType::kBool || type_ == ColumnType::kInt64 || type_ == ColumnType::kTimestamp,
-      kWhere, "an integer is read from a column of BOOLEAN, BIGINT or TIMESTAMP");
+      "duckdb", "an integer is read from a column of BOOLEAN, BIGINT or TIMESTAMP");
   return type_ == ColumnType::kBool ? static_cast<const bool*>(data_)[row]
                                     : static_cast<const int64_t*>(data_)[row];
 }
@@ -90,13 +88,13 @@ double ColumnView::number(size_t row) const {
 }
 
 std::string_view ColumnView::text(size_t row) const {
-  ensure(type_ == ColumnType::kText || type_ == ColumnType::kBlob, kWhere,
+  ensure(type_ == ColumnType::kText || type_ == ColumnType::kBlob, "duckdb",
          "a text is read from a column of VARCHAR or BLOB");
   return string_at(data_, row);
 }
 
 void ColumnView::text_list(size_t row, std::vector<std::string_view>& out) const {
-  ensure(type_ == ColumnType::kTextList, kWhere, "texts are read from a column of VARCHAR[]");
+  ensure(type_ == ColumnType::kTextList, "duckdb", "texts are read from a column of VARCHAR[]");
   auto vector = static_cast<duckdb_vector>(vector_);
   duckdb_vector child = duckdb_list_vector_get_child(vector);
   const void* items = duckdb_vector_get_data(child);
@@ -122,7 +120,7 @@ Database::Database(const DatabaseOptions& options) : handle_(std::make_unique<Ha
   auto set = [&](const char* name, const std::string& value) {
     if (duckdb_set_config(config, name, value.c_str()) == DuckDBError) {
       duckdb_destroy_config(&config);
-      fail<InternalError>(kWhere, "setting {} = {} was refused", name, value);
+      fail<InternalError>("duckdb", "setting {} = {} was refused", name, value);
     }
   };
   set("autoinstall_known_extensions", "false");

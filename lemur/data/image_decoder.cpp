@@ -9,8 +9,6 @@
 namespace lemur {
 namespace {
 
-constexpr const char* kWhere = "image";
-
 ImageFormat format_of(std::string_view bytes) {
   if (bytes.starts_with("\xff\xd8\xff")) return ImageFormat::kJpeg;
   if (bytes.starts_with("\x89PNG\r\n\x1a\n")) return ImageFormat::kPng;
@@ -70,7 +68,7 @@ void flatten(uint8_t* rgba, size_t num_pixels) {
 DecodeResult decode_image(std::span<const uint8_t> bytes, int64_t side, double max_megapixels,
                           std::span<uint8_t> rgb) {
   if (side < 1 || rgb.size() != static_cast<size_t>(3 * side * side))
-    fail<InvalidArgument>(kWhere, "{} bytes for a square of side {}, expected 3 * side * side",
+    fail<InvalidArgument>("image", "{} bytes for a square of side {}, expected 3 * side * side",
                           rgb.size(), side);
   if (bytes.empty()) return broken("empty");
   ImageFormat format =

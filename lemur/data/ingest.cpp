@@ -19,8 +19,6 @@
 namespace lemur {
 namespace {
 
-constexpr const char* kWhere = "ingest";
-
 /// Runs a named stage and notes how long it took.
 template <typename Work>
 void run_stage(IngestContext& context, const char* name, const Work& work) {
@@ -34,17 +32,17 @@ void run_stage(IngestContext& context, const char* name, const Work& work) {
 void check_distinct(const char* what, std::vector<std::string> names) {
   std::ranges::sort(names);
   auto twice = std::ranges::adjacent_find(names);
-  if (twice != names.end()) fail<InvalidArgument>(kWhere, "{} '{}' is given twice", what, *twice);
+  if (twice != names.end()) fail<InvalidArgument>("ingest", "{} '{}' is given twice", what, *twice);
 }
 
 /// Checks what can be checked without the data.
 void check_options(const DataOptions& data) {
   if (data.documents.empty() || data.events.empty())
-    fail<InvalidArgument>(kWhere, "data.documents and data.events are required");
+    fail<InvalidArgument>("ingest", "data.documents and data.events are required");
   if (data.columns.labels.empty())
-    fail<InvalidArgument>(kWhere, "data.columns.labels names no label");
+    fail<InvalidArgument>("ingest", "data.columns.labels names no label");
   if (data.columns.split.empty() && data.split.valid + data.split.test >= 1)
-    fail<InvalidArgument>(kWhere, "data.split leaves nothing for training: valid = {}, test = {}",
+    fail<InvalidArgument>("ingest", "data.split leaves nothing for training: valid = {}, test = {}",
                           data.split.valid, data.split.test);
   auto names = [](const auto& items, auto name) {
     std::vector<std::string> list;
@@ -59,11 +57,11 @@ void check_options(const DataOptions& data) {
   for (const MatchOptions& match : data.match) check_distinct("[[data.match]] text", match.text);
   check_distinct("history", names(data.history, [](const auto& h) { return h.name; }));
   for (const CounterOptions& counter : data.counter) {
-    if (counter.by.empty()) fail<InvalidArgument>(kWhere, "a counter has no columns in 'by'");
+    if (counter.by.empty()) fail<InvalidArgument>("ingest", "a counter has no columns in 'by'");
     if (std::ranges::find(data.columns.labels, counter.label) == data.columns.labels.end())
-      fail<InvalidArgument>(kWhere, "counter by {}: label '{}' is none of data.columns.labels: {}",
-                            fmt::join(counter.by, ", "), counter.label,
-                            fmt::join(data.columns.labels, ", "));
+      fail<InvalidArgument>(
+          "ingest", "counter by {}: label '{}' is none of data.columns.labels: {}",
+          fmt::join(counter.by, ", "), counter.label, fmt::join(data.columns.labels, ", "));
   }
 }
 

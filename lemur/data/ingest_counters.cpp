@@ -18,7 +18,6 @@
 namespace lemur {
 namespace {
 
-constexpr const char* kWhere = "ingest";
 constexpr double kMsPerDay = 86'400'000;
 constexpr uint64_t kRunLength = uint64_t{1} << 22;  // requests that are sorted in memory
 
@@ -74,7 +73,7 @@ class ScatterFile {
       data_ = ::mmap(nullptr, bytes(), PROT_READ | PROT_WRITE, MAP_SHARED, ::fileno(file_), 0);
     if (file_ == nullptr || data_ == MAP_FAILED) {
       const std::string why = error ? error.message() : std::strerror(errno);
-      fail<DataError>(kWhere, "cannot write {}: {}", path_.string(), why);
+      fail<DataError>("ingest", "cannot write {}: {}", path_.string(), why);
     }
   }
   ~ScatterFile() {
@@ -117,7 +116,7 @@ CounterPass::CounterPass(IngestContext& context, const IngestTables& tables, siz
   label_ = static_cast<size_t>(std::ranges::find(labels, options.label) - labels.begin());
   if (counter_.window_ms > 0 && counter_.window_ms <= counter_.delay_ms)
     fail<InvalidArgument>(
-        kWhere,
+        "ingest",
         "counter by {}: window_days = {} is not longer than delay_seconds = {}, it would count "
         "nothing",
         fmt::join(options.by, ", "), options.window_days, options.delay_seconds);
@@ -197,7 +196,7 @@ void CounterPass::sort_requests() const {
     file.seekg(offset).read(reinterpret_cast<char*>(run.data()), size);
     std::ranges::stable_sort(run, {}, &Request::time);
     file.seekp(offset).write(reinterpret_cast<const char*>(run.data()), size);
-    if (!file) fail<DataError>(kWhere, "cannot sort {}", requests_path_.string());
+    if (!file) fail<DataError>("ingest", "cannot sort {}", requests_path_.string());
   }
 }
 

@@ -11,7 +11,6 @@
 namespace lemur {
 namespace {
 
-constexpr const char* kWhere = "ingest";
 constexpr size_t kMaxActions = 255;
 
 /// Numbers the names of actions.
@@ -23,7 +22,7 @@ class ActionNumbers {
     auto known = numbers_.find(name);
     if (known != numbers_.end()) return known->second;
     if (names_.size() >= kMaxActions)
-      fail<DataError>(kWhere, "there are more than {} kinds of actions; the next is '{}'",
+      fail<DataError>("ingest", "there are more than {} kinds of actions; the next is '{}'",
                       kMaxActions, name);
     names_.emplace_back(name);
     return numbers_[std::string(name)] = static_cast<uint8_t>(names_.size() - 1);
@@ -112,7 +111,7 @@ std::string history_sql(IngestContext& context, const IngestTables& tables,
          "actions");
   if (all.empty())
     fail<InvalidArgument>(
-        kWhere,
+        "ingest",
         "history '{}': where = \"{}\" asks for {}; neither events nor actions have them all",
         history.name, history.where, fmt::join(condition.columns(), ", "));
   std::string columns;

@@ -8,7 +8,6 @@
 namespace lemur {
 namespace {
 
-constexpr const char* kWhere = "ingest";
 constexpr std::string_view kSqlPrefix = "sql:";
 
 /// Returns the folder of a path or glob, the part before the first wildcard.
@@ -29,7 +28,7 @@ void read_source(const std::string& name, const Read& read) {
   } catch (const DataError& error) {
     const std::string_view message = error.what();
     if (!message.starts_with("[duckdb]")) throw;
-    fail<DataError>(kWhere, "{} cannot be read: {}", name, message);
+    fail<DataError>("ingest", "{} cannot be read: {}", name, message);
   }
 }
 
@@ -53,14 +52,14 @@ void IngestSource::open_files(const std::string& text, const std::filesystem::pa
   const auto format = text_format(text, csv);
   if (!format && !text.ends_with(".parquet"))
     fail<InvalidArgument>(
-        kWhere,
+        "ingest",
         "{}: expected .parquet, .csv, .tsv, .json or .jsonl (.gz, .zst), or \"sql: SELECT ...\"",
         text);
   database_.query("SELECT file FROM glob(" + sql_literal(path) + ")",
                   [&](std::span<const ColumnView> view, size_t rows) {
                     for (size_t row = 0; row < rows; ++row) files_.emplace_back(view[0].text(row));
                   });
-  if (files_.empty()) fail<InvalidArgument>(kWhere, "{}: no such file", path);
+  if (files_.empty()) fail<InvalidArgument>("ingest", "{}: no such file", path);
   std::ranges::sort(files_);
   std::vector<std::string> names;
   for (const std::string& file : files_) {
@@ -69,7 +68,7 @@ void IngestSource::open_files(const std::string& text, const std::filesystem::pa
     // Of lines of JSON an empty file is a table without rows: it has no header to lack.
     const bool may_be_empty = format && format->kind == TextKind::kJsonLines && files_.size() > 1;
     if (std::filesystem::file_size(file, error) == 0 && !error && !may_be_empty)
-      fail<DataError>(kWhere, "{} is empty", names.back());
+      fail<DataError>("ingest", "{} is empty", names.back());
   }
   if (format)
     open_text(*format, csv.decimal_comma);
@@ -122,14 +121,14 @@ bool IngestSource::is_readable(const std::string& column) const {
 const SourceColumn& IngestSource::column(const std::string& name) const {
   const auto found = std::ranges::find(source_.columns, name, &SourceColumn::name);
   if (found != source_.columns.end()) {
-    if (!found->fault.empty()) fail<DataError>(kWhere, "{}", found->fault);
+    if (!found->fault.empty()) fail<DataError>("ingest", "{}", found->fault);
     return *found;
   }
   // A header that is none is told from its lines sooner than from its names.
   if (text_table_) database_.query_int64("SELECT count(*) FROM " + source_.from);
   std::vector<std::string> names;
   for (const auto& c : source_.columns) names.push_back(c.name);
-  fail<InvalidArgument>(kWhere, "{} has no column '{}'; nearest: '{}'; its columns: {}", name_,
+  fail<InvalidArgument>("ingest", "{} has no column '{}'; nearest: '{}'; its columns: {}", name_,
                         name, nearest(name, names), fmt::join(names, ", "));
 }
 
@@ -141,11 +140,11 @@ void IngestSource::materialize(const std::string& table, const std::string& colu
                       " FROM " + source_.from);
   });
   const int64_t rows = database_.query_int64("SELECT count(*) FROM " + table);
-  if (rows == 0) fail<DataError>(kWhere, "{} has no rows", name_);
+  if (rows == 0) fail<DataError>("ingest", "{} has no rows", name_);
   if (files_.empty() || text_table_) return;
   const int64_t declared = parquet_rows(database_, files_);
   if (rows != declared)
-    fail<DataError>(kWhere, "{} cannot be read: {} rows were found, its files say they have {}",
+    fail<DataError>("ingest", "{} cannot be read: {} rows were found, its files say they have {}",
                     name_, rows, declared);
 }
 
@@ -199,7 +198,7 @@ void IngestSource::fail_at(const std::string& column, int64_t row,
                            const std::string& complaint) const {
   const Place found = place(row);
   const std::string line = found.line < 0 ? "" : fmt::format(" (line {})", found.line);
-  fail<DataError>(kWhere, "{}: column '{}' holds {} at row {}{}; {}", found.file, column,
+  fail<DataError>("ingest", "{}: column '{}' holds {} at row {}{}; {}", found.file, column,
                   value_at(column, row), found.row, line, complaint);
 }
 
@@ -241,8 +240,8 @@ std::string IngestSource::category_sql(const std::string& name, const std::strin
 
 std::string IngestSource::id_sql(const std::string& name) const {
   if (is_list(name))
-    fail<InvalidArgument>(kWhere, "{}: column '{}' holds lists; expected an ID in each row", name_,
-                          name);
+    fail<InvalidArgument>("ingest", "{}: column '{}' holds lists; expected an ID in each row",
+                          name_, name);
   return category_sql(name);
 }
 

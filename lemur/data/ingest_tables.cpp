@@ -14,7 +14,6 @@
 namespace lemur {
 namespace {
 
-constexpr const char* kWhere = "ingest";
 constexpr size_t kMaxSplits = 100;  // counters open files per split
 
 using Check = IngestSource::Check;
@@ -266,7 +265,7 @@ void IngestTables::number_rows() {
       database_.query_int64("SELECT count(*) FROM unknown_documents");
   for (const char* table : {"document_numbers", "users", "raw_queries"})
     if (database_.query_int64(std::string("SELECT count(*) FROM ") + table) >= kNone)
-      fail<DataError>(kWhere, "more than {} {}", kNone - 1, table);
+      fail<DataError>("ingest", "more than {} {}", kNone - 1, table);
 }
 
 std::string IngestTables::split_by_time() const {
@@ -333,7 +332,7 @@ void IngestTables::cut_splits() {
           splits.push_back({std::string(view[0].text(row)), begin, begin + count});
           begin += count;
           if (splits.size() > kMaxSplits)
-            fail<DataError>(kWhere, "{}: column '{}' names more than {} splits", events_.name(),
+            fail<DataError>("ingest", "{}: column '{}' names more than {} splits", events_.name(),
                             options_.columns.split, kMaxSplits);
         }
       });
@@ -366,7 +365,8 @@ void IngestTables::query_documents(
   database_.query("SELECT __row" + columns + " FROM documents d",
                   [&](std::span<const ColumnView> view, size_t rows) {
                     for (size_t row = 0; row < rows; ++row)
-                      ensure(view[0].int64(row) == next++, kWhere, "documents come in their order");
+                      ensure(view[0].int64(row) == next++, "ingest",
+                             "documents come in their order");
                     consume(view.subspan(1), rows);
                   });
 }

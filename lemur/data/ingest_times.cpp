@@ -10,7 +10,6 @@
 namespace lemur {
 namespace {
 
-constexpr const char* kWhere = "ingest";
 constexpr const char* kHowToSay =
     "data.time_format = \"s\", \"ms\", \"us\", \"ns\" or a pattern such as \"%Y%m%d\" says how "
     "times "
@@ -62,11 +61,11 @@ TimeColumn::TimeColumn(const IngestSource& source, const std::string& column,
     : source_(source), column_(column), options_(options) {
   if (!options_.format.empty() && !is_pattern() && !time_unit(options_.format))
     fail<InvalidArgument>(
-        kWhere, "data.time_format = \"{}\": expected s, ms, us, ns or a pattern such as %Y%m%d",
+        "ingest", "data.time_format = \"{}\": expected s, ms, us, ns or a pattern such as %Y%m%d",
         options_.format);
   const ValueKind kind = value_kind(source.column(column).sql_type);
   if (kind == ValueKind::kBool || kind == ValueKind::kList || kind == ValueKind::kOther)
-    fail<InvalidArgument>(kWhere, "{}: column '{}' is {}; expected times", source.name(), column,
+    fail<InvalidArgument>("ingest", "{}: column '{}' is {}; expected times", source.name(), column,
                           source.column(column).sql_type);
 }
 

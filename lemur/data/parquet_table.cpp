@@ -10,8 +10,6 @@
 namespace lemur {
 namespace {
 
-constexpr const char* kWhere = "ingest";
-
 /// A list of file names as SQL that DuckDB takes literally, not as patterns.
 std::string list_sql(std::span<const std::string> files) {
   std::string list;
@@ -88,7 +86,7 @@ class ParquetUnion {
           "read_parquet(" + list_sql({&files_[f], 1}) + ", hive_types_autocast = false)";
       found = plain_columns(database_, from);
     } catch (const DataError& error) {
-      fail<DataError>(kWhere, "{} cannot be read: {}", names_[f], error.what());
+      fail<DataError>("ingest", "{} cannot be read: {}", names_[f], error.what());
     }
     for (const ColumnExpression& expression : found) {
       const auto [place, is_new] = places_.try_emplace(expression.column.name, columns_.size());

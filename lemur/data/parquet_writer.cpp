@@ -8,11 +8,6 @@
 #include "lemur/data/database.h"
 
 namespace lemur {
-namespace {
-
-constexpr const char* kWhere = "parquet";
-
-}  // namespace
 
 struct ParquetWriter::Impl {
   std::filesystem::path path, rows_file;
@@ -24,15 +19,15 @@ struct ParquetWriter::Impl {
   void check(duckdb_state state) {
     if (state == DuckDBSuccess) return;
     const char* message = duckdb_appender_error(appender);
-    fail<DataError>(kWhere, "{} cannot be written: {}", path.string(),
+    fail<DataError>("parquet", "{} cannot be written: {}", path.string(),
                     message == nullptr ? "unknown error" : message);
   }
 
   /// Takes the next column of the row; throws InternalError unless it is of one of these types.
   ColumnType take(std::initializer_list<ColumnType> types) {
-    ensure(next < columns.size(), kWhere, "a row has no more values than columns");
+    ensure(next < columns.size(), "parquet", "a row has no more values than columns");
     ColumnType type = columns[next++].type;
-    ensure(std::find(types.begin(), types.end(), type) != types.end(), kWhere,
+    ensure(std::find(types.begin(), types.end(), type) != types.end(), "parquet",
            "a value is of its column's type");
     return type;
   }
@@ -55,7 +50,7 @@ const char* sql_type(ColumnType type) {
     case ColumnType::kFloatList:
       return "FLOAT[]";
     default:
-      fail<InvalidArgument>(kWhere, "a Parquet column of this type cannot be written");
+      fail<InvalidArgument>("parquet", "a Parquet column of this type cannot be written");
   }
 }
 
@@ -128,7 +123,7 @@ void ParquetWriter::append_null() {
 }
 
 void ParquetWriter::end_row() {
-  ensure(impl_->next == impl_->columns.size(), kWhere, "a row has a value for each column");
+  ensure(impl_->next == impl_->columns.size(), "parquet", "a row has a value for each column");
   impl_->next = 0;
   impl_->check(duckdb_appender_end_row(impl_->appender));
 }

@@ -23,8 +23,6 @@ class ChunkFiller {
 
 namespace {
 
-constexpr const char* kWhere = "duckdb";
-
 using TablePointer = std::shared_ptr<const TableSource>;
 
 struct Pass {
@@ -51,7 +49,7 @@ duckdb_logical_type logical_type(ColumnType type) {
   if (type == ColumnType::kInt64) return duckdb_create_logical_type(DUCKDB_TYPE_BIGINT);
   duckdb_logical_type text = duckdb_create_logical_type(DUCKDB_TYPE_VARCHAR);
   if (type == ColumnType::kText) return text;
-  ensure(type == ColumnType::kTextList, kWhere, "a table's columns are texts, lists or integers");
+  ensure(type == ColumnType::kTextList, "duckdb", "a table's columns are texts, lists or integers");
   duckdb_logical_type list = duckdb_create_list_type(text);
   duckdb_destroy_logical_type(&text);
   return list;
@@ -146,7 +144,7 @@ std::string add_table(Database& database, std::shared_ptr<const TableSource> tab
   const auto state = duckdb_register_table_function(
       static_cast<duckdb_connection>(database.connection()), function);
   duckdb_destroy_table_function(&function);
-  if (state == DuckDBError) fail<InternalError>(kWhere, "{} could not be registered", name);
+  if (state == DuckDBError) fail<InternalError>("duckdb", "{} could not be registered", name);
   return name + "()";
 }
 

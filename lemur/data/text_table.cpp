@@ -12,20 +12,19 @@
 namespace lemur {
 namespace {
 
-constexpr const char* kWhere = "input";
 constexpr std::string_view kFileColumn = "__file", kLineColumn = "__line";
-constexpr size_t kNone = static_cast<size_t>(-1);
+constexpr size_t kNoRow = static_cast<size_t>(-1);
 
 /// Where in a chunk the wanted columns go, by name.
 using Places = std::unordered_map<std::string, size_t>;
 
 size_t place_of(const Places& places, const std::string& name) {
   const auto found = places.find(name);
-  return found == places.end() ? kNone : found->second;
+  return found == places.end() ? kNoRow : found->second;
 }
 
 [[noreturn]] void refuse_changed(const std::filesystem::path& file) {
-  fail<DataError>(kWhere, "{} was changed while it was read", file.string());
+  fail<DataError>("input", "{} was changed while it was read", file.string());
 }
 
 /// The rows of one file.
@@ -59,7 +58,7 @@ class CsvRows : public FileRows {
   void write(ChunkWriter& out, size_t row) override {
     const auto fields = reader_.fields();
     for (size_t i = 0; i < fields.size(); ++i) {
-      if (places_[i] == kNone) continue;
+      if (places_[i] == kNoRow) continue;
       if (fields[i].is_null)
         out.set_null(places_[i], row);
       else
@@ -99,12 +98,13 @@ class JsonRows : public FileRows {
     written_.resize(columns_.size());
     for (const JsonMember& member : reader_.record().members()) {
       if (member.path >= columns_.size()) refuse_changed(file_);
-      if (places_[member.path] == kNone) continue;
+      if (places_[member.path] == kNoRow) continue;
       write(member, out, places_[member.path], row);
       written_[member.path] = row_number_;
     }
     for (size_t path = 0; path < places_.size(); ++path)
-      if (places_[path] != kNone && written_[path] != row_number_) out.set_null(places_[path], row);
+      if (places_[path] != kNoRow && written_[path] != row_number_)
+        out.set_null(places_[path], row);
   }
 
  private:
@@ -230,7 +230,7 @@ struct TextTable::Impl {
 
 TextTable::TextTable(std::vector<std::filesystem::path> files, const TextFormat& format)
     : impl_(std::make_unique<Impl>()) {
-  ensure(!files.empty(), kWhere, "a table has files");
+  ensure(!files.empty(), "input", "a table has files");
   impl_->format = format;
   for (auto& file : files) impl_->files.push_back({std::move(file)});
   if (format.kind == TextKind::kCsv) {
@@ -295,8 +295,8 @@ class TextTableSource::Scan : public TableScan {
         continue;
       }
       rows_->write(out, row);
-      if (file_place_ != kNone) out.set_text(file_place_, row, name_);
-      if (line_place_ != kNone) out.set_int64(line_place_, row, rows_->line());
+      if (file_place_ != kNoRow) out.set_text(file_place_, row, name_);
+      if (line_place_ != kNoRow) out.set_int64(line_place_, row, rows_->line());
       ++row;
       ++num_rows_;
     }

@@ -9,7 +9,7 @@
 #include "lemur/data/batch_loader.h"
 #include "lemur/eval/content_cache.h"
 #include "lemur/model/input_builder.h"
-#include "lemur/model/unit_rows.h"
+#include "lemur/nn/unit_rows.h"
 
 namespace lemur {
 namespace {

@@ -10,7 +10,6 @@
 namespace lemur {
 namespace {
 
-constexpr const char* kWhere = "condition";
 constexpr int kMaxDepth = 200;
 
 bool equals_ignoring_case(std::string_view a, std::string_view b) {
@@ -153,8 +152,9 @@ class Parser {
  private:
   [[noreturn]] void refuse(std::string_view expected) const {
     const std::string_view rest = text_.substr(place_);
-    fail<InvalidArgument>(kWhere, "\"{}\": expected {} at character {}, found {}", text_, expected,
-                          place_ + 1, rest.empty() ? "the end" : fmt::format("'{}'", rest));
+    fail<InvalidArgument>("condition", "\"{}\": expected {} at character {}, found {}", text_,
+                          expected, place_ + 1,
+                          rest.empty() ? "the end" : fmt::format("'{}'", rest));
   }
 
   void skip_blanks() {

@@ -15,14 +15,13 @@
 namespace lemur {
 namespace {
 
-constexpr const char* kWhere = "input";
 constexpr size_t kPackedBytes = size_t{256} << 10;
 
 class PlainSource : public ByteSource {
  public:
   explicit PlainSource(const std::filesystem::path& file)
       : name_(file.string()), descriptor_(::open(file.c_str(), O_RDONLY | O_CLOEXEC)) {
-    if (descriptor_ < 0) fail<DataError>(kWhere, "{}: {}", name_, std::strerror(errno));
+    if (descriptor_ < 0) fail<DataError>("input", "{}: {}", name_, std::strerror(errno));
   }
   ~PlainSource() override { ::close(descriptor_); }
   PlainSource(const PlainSource&) = delete;
@@ -33,7 +32,7 @@ class PlainSource : public ByteSource {
     while (done < size) {
       ssize_t got = ::read(descriptor_, out + done, std::min(size - done, size_t{1} << 30));
       if (got < 0 && errno == EINTR) continue;
-      if (got < 0) fail<DataError>(kWhere, "{}: {}", name_, std::strerror(errno));
+      if (got < 0) fail<DataError>("input", "{}: {}", name_, std::strerror(errno));
       if (got == 0) break;
       done += static_cast<size_t>(got);
     }
@@ -61,7 +60,7 @@ class PackedSource : public ByteSource {
       const size_t got = unpack(out + done, size - done);
       // At the end of the file there may still be bytes that the last call had no room for.
       if (is_end && got == 0 && is_open_)
-        fail<DataError>(kWhere, "{}: truncated after {} bytes", name_, offset_);
+        fail<DataError>("input", "{}: truncated after {} bytes", name_, offset_);
       done += got;
     }
     return done;
@@ -82,7 +81,7 @@ class PackedSource : public ByteSource {
   bool is_first() const { return is_first_; }
 
   [[noreturn]] void refuse(const std::string& what) const {
-    fail<DataError>(kWhere, "{}: {} near byte {}", name_, what, offset_ + begin_);
+    fail<DataError>("input", "{}: {} near byte {}", name_, what, offset_ + begin_);
   }
 
  private:

@@ -17,7 +17,7 @@ std::string some_text(size_t lines) {
 }
 
 /// Reads the whole file, `step` bytes at a time.
-std::string read_all(const std::filesystem::path& file, size_t step = 1000) {
+std::string read_bytes(const std::filesystem::path& file, size_t step = 1000) {
   const auto source = open_bytes(file);
   std::string all, block(step, '\0');
   while (true) {
@@ -38,7 +38,7 @@ class ByteSourceTest : public testing::Test {
                          const std::string& what) {
     const auto file = write(name, bytes);
     try {
-      EXPECT_EQ(read_all(file), text) << what;
+      EXPECT_EQ(read_bytes(file), text) << what;
       return false;
     } catch (const DataError& error) {
       EXPECT_NE(std::string(error.what()).find(name + ": "), std::string::npos) << error.what();
@@ -67,18 +67,18 @@ TEST_F(ByteSourceTest, ReadsPlainAndPackedFilesInAnySteps) {
                                     {"a.csv.gz", gzip(text)},
                                     {"a.csv.zst", zstd(text)}})
     for (const size_t step : {1, 31, 4096, 1 << 20})
-      EXPECT_EQ(read_all(write(name, bytes), step), text) << name << " by " << step;
+      EXPECT_EQ(read_bytes(write(name, bytes), step), text) << name << " by " << step;
 }
 
 TEST_F(ByteSourceTest, ReadsTextsThatPackToLittle) {
   const std::string text(3'000'000, 'a');
-  EXPECT_EQ(read_all(write("a.gz", gzip(text)), 7777), text);
-  EXPECT_EQ(read_all(write("a.zst", zstd(text)), 7777), text);
+  EXPECT_EQ(read_bytes(write("a.gz", gzip(text)), 7777), text);
+  EXPECT_EQ(read_bytes(write("a.zst", zstd(text)), 7777), text);
 }
 
 TEST_F(ByteSourceTest, ReadsMembersAndFramesOneAfterAnother) {
-  EXPECT_EQ(read_all(write("a.gz", gzip("ab") + gzip("") + gzip("cd"))), "abcd");
-  EXPECT_EQ(read_all(write("a.zst", zstd("ab") + zstd("") + zstd("cd"))), "abcd");
+  EXPECT_EQ(read_bytes(write("a.gz", gzip("ab") + gzip("") + gzip("cd"))), "abcd");
+  EXPECT_EQ(read_bytes(write("a.zst", zstd("ab") + zstd("") + zstd("cd"))), "abcd");
 }
 
 TEST_F(ByteSourceTest, RefusesEveryTruncation) {
@@ -89,13 +89,13 @@ TEST_F(ByteSourceTest, RefusesEveryTruncation) {
     const std::string packed = pack(text);
     for (size_t length = 0; length < packed.size(); ++length) {
       const auto file = write(name, packed.substr(0, length));
-      expect_error<DataError>([&] { read_all(file); },
+      expect_error<DataError>([&] { read_bytes(file); },
                               name + ": truncated after " + std::to_string(length) + " bytes");
     }
     // In the second member as in the first; but between the two nothing tells that one is lacking.
     for (size_t length = packed.size() + 1; length < 2 * packed.size(); ++length) {
       const auto file = write(name, (packed + packed).substr(0, length));
-      expect_error<DataError>([&] { read_all(file); }, ": truncated after");
+      expect_error<DataError>([&] { read_bytes(file); }, ": truncated after");
     }
   }
 }
@@ -109,18 +109,19 @@ TEST_F(ByteSourceTest, FlippedBitsAreAnErrorOrChangeNothing) {
 TEST_F(ByteSourceTest, NamesWhatIsWrong) {
   std::string packed = gzip(some_text(50));
   packed[packed.size() - 6] ^= 1;
-  expect_error<DataError>([&] { read_all(write("a.gz", packed)); }, "a.gz: the checksum");
+  expect_error<DataError>([&] { read_bytes(write("a.gz", packed)); }, "a.gz: the checksum");
   packed = zstd(some_text(50));
   packed.back() ^= 1;
-  expect_error<DataError>([&] { read_all(write("a.zst", packed)); }, "a.zst: the checksum");
-  expect_error<DataError>([&] { read_all(write("a.gz", gzip("a") + "rest")); },
+  expect_error<DataError>([&] { read_bytes(write("a.zst", packed)); }, "a.zst: the checksum");
+  expect_error<DataError>([&] { read_bytes(write("a.gz", gzip("a") + "rest")); },
                           "bytes behind the end of the .gz");
-  expect_error<DataError>([&] { read_all(write("a.zst", zstd("a") + "rest")); },
+  expect_error<DataError>([&] { read_bytes(write("a.zst", zstd("a") + "rest")); },
                           "bytes behind the end of the .zst");
-  expect_error<DataError>([&] { read_all(write("a.gz", "plain text")); }, "a.gz: no .gz");
-  expect_error<DataError>([&] { read_all(write("a.zst", "plain text")); }, "a.zst: no .zst");
-  expect_error<DataError>([&] { read_all(folder_.path() / "none.csv"); }, "none.csv: No such file");
-  expect_error<DataError>([&] { read_all(folder_.path()); }, "Is a directory");
+  expect_error<DataError>([&] { read_bytes(write("a.gz", "plain text")); }, "a.gz: no .gz");
+  expect_error<DataError>([&] { read_bytes(write("a.zst", "plain text")); }, "a.zst: no .zst");
+  expect_error<DataError>([&] { read_bytes(folder_.path() / "none.csv"); },
+                          "none.csv: No such file");
+  expect_error<DataError>([&] { read_bytes(folder_.path()); }, "Is a directory");
 }
 
 }  // namespace

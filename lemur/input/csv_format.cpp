@@ -5,12 +5,10 @@
 namespace lemur {
 namespace {
 
-constexpr const char* kWhere = "input";
-
 char one_character(const char* key, const std::string& text) {
   const bool is_one = text.size() == 1 && static_cast<unsigned char>(text[0]) < 0x80;
   if (!is_one || text[0] == '\n' || text[0] == '\r' || text[0] == '\0')
-    fail<InvalidArgument>(kWhere, "data.csv {} = '{}': expected one ASCII character, no line end",
+    fail<InvalidArgument>("input", "data.csv {} = '{}': expected one ASCII character, no line end",
                           key, text);
   return text[0];
 }
@@ -32,7 +30,7 @@ CsvFormat csv_format(const CsvOptions& options, bool is_tsv) {
   }
   if (format.delimiter && format.quote &&
       (*format.delimiter == *format.quote || *format.delimiter == format.escape))
-    fail<InvalidArgument>(kWhere, "data.csv delimiter = '{}' is its quote or escape as well",
+    fail<InvalidArgument>("input", "data.csv delimiter = '{}' is its quote or escape as well",
                           *format.delimiter);
   return format;
 }

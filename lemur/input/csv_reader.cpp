@@ -8,7 +8,6 @@
 namespace lemur {
 namespace {
 
-constexpr const char* kWhere = "input";
 constexpr std::string_view kDelimiters = ",;\t|";
 constexpr size_t kNone = std::string_view::npos;
 
@@ -20,7 +19,7 @@ std::string name_of(char delimiter) {
 
 CsvReader::CsvReader(TextSource source, const CsvFormat& format, size_t max_row_bytes)
     : buffer_(std::move(source)), format_(format), max_row_bytes_(max_row_bytes) {
-  if (!buffer_.more()) fail<DataError>(kWhere, "{} is empty", buffer_.name());
+  if (!buffer_.more()) fail<DataError>("input", "{} is empty", buffer_.name());
   if (!format_.delimiter) choose_delimiter();
   for (const char c : {*format_.delimiter, '\n', '\r'})
     ends_field_[static_cast<unsigned char>(c)] = true;
@@ -28,7 +27,7 @@ CsvReader::CsvReader(TextSource source, const CsvFormat& format, size_t max_row_
 }
 
 void CsvReader::refuse(int64_t line, const std::string& what) const {
-  fail<DataError>(kWhere, "{}: line {} {}", buffer_.name(), line, what);
+  fail<DataError>("input", "{}: line {} {}", buffer_.name(), line, what);
 }
 
 void CsvReader::choose_delimiter() {

@@ -5,7 +5,6 @@
 namespace lemur {
 namespace {
 
-constexpr const char* kWhere = "input";
 constexpr std::string_view kBlanks = " \t\r\n";
 
 }  // namespace
@@ -128,7 +127,7 @@ void JsonLinesReader::consume(size_t bytes) {
 void JsonLinesReader::refuse(size_t position, const std::string& what) const {
   LineCounter lines = passed_;
   lines.add(buffer_.text().substr(0, position));
-  fail<DataError>(kWhere, "{}: line {}: {}", buffer_.name(), lines.count() + 1, what);
+  fail<DataError>("input", "{}: line {}: {}", buffer_.name(), lines.count() + 1, what);
 }
 
 }  // namespace lemur

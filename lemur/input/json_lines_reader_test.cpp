@@ -48,8 +48,8 @@ std::string record_of(const std::string& text) {
   return records.size() == 1 ? records[0] : fmt::format("{} records", records.size());
 }
 
-void expect_refused(const std::string& text, const std::string& part,
-                    Layout layout = Layout::kLines) {
+void expect_json_refused(const std::string& text, const std::string& part,
+                         Layout layout = Layout::kLines) {
   expect_error<DataError>([&] { records_of(text, layout); }, part);
 }
 
@@ -82,37 +82,38 @@ TEST(JsonLinesReader, KeepsArraysOfScalars) {
 }
 
 TEST(JsonLinesReader, RefusesAKeyThatIsThereTwice) {
-  expect_refused("{\"a\":1}\n{\"a\":1,\"a\":2}\n", "a.csv: line 2: the key 'a' is there twice");
-  expect_refused(R"({"user":{"id":1},"user.id":2})", "the key 'user.id' is there twice");
-  expect_refused(R"({"user":{"id":1},"user":{"name":2}})", "the key 'user' is there twice");
+  expect_json_refused("{\"a\":1}\n{\"a\":1,\"a\":2}\n",
+                      "a.csv: line 2: the key 'a' is there twice");
+  expect_json_refused(R"({"user":{"id":1},"user.id":2})", "the key 'user.id' is there twice");
+  expect_json_refused(R"({"user":{"id":1},"user":{"name":2}})", "the key 'user' is there twice");
   EXPECT_EQ(records_of("{\"a\":1}\n{\"a\":1}").size(), 2U);
 }
 
 TEST(JsonLinesReader, RefusesWhatIsNoJsonWithItsLine) {
   for (const std::string token : {"NaN", "Infinity", "-Infinity", "nan", "01", "1.", ".5", "+1",
                                   "1e", "-", "0x1", "True", "nul", "1_000", "'x'"})
-    expect_refused("{\"a\":1}\n\n{\"a\":" + token + "}\n",
-                   "a.csv: line 3: '" + token + "' is no JSON");
-  expect_refused("{\"a\":1\n", "line 1: the object ends too early");
-  expect_refused("{\"a\":1}{\"a\":2}\n", "line 1: found '{\"a\":2}' behind the object");
-  expect_refused("[{\"a\":1}]\n", "line 1: expected an object");
-  expect_refused("5\n", "line 1: expected an object");
-  expect_refused("{\"a\":1,}\n", "line 1: expected a key in quotes");
-  expect_refused("{\"a\":[1,]}\n", "line 1: expected a value, found ']}'");
-  expect_refused("{\"a\" 1}\n", "expected ':' behind the key");
-  expect_refused("{\"a\":1 2}\n", "expected ',' or '}', found '2}'");
-  expect_refused("{\"a\":[1 2]}\n", "expected ',' or ']'");
-  expect_refused("{a:1}\n", "expected a key in quotes");
-  expect_refused("{\"a\":\"\t\"}\n", "control character");
-  expect_refused("{\"a\":\"\\x\"}\n", "is no escape");
-  expect_refused("{\"a\":\"\\ud83e\"}\n", "\\ud83e is half of a character");
-  expect_refused("{\"a\":\"\\udd8a\"}\n", "\\udd8a is half of a character");
-  expect_refused("{\"a\":\"\\ud83e\\u0041\"}\n", "is half of a character");
-  expect_refused("{\"a\":\"\\u0000\"}\n", "NUL");
-  expect_refused("{\"a\":\"\\u00g0\"}\n", "four digits");
+    expect_json_refused("{\"a\":1}\n\n{\"a\":" + token + "}\n",
+                        "a.csv: line 3: '" + token + "' is no JSON");
+  expect_json_refused("{\"a\":1\n", "line 1: the object ends too early");
+  expect_json_refused("{\"a\":1}{\"a\":2}\n", "line 1: found '{\"a\":2}' behind the object");
+  expect_json_refused("[{\"a\":1}]\n", "line 1: expected an object");
+  expect_json_refused("5\n", "line 1: expected an object");
+  expect_json_refused("{\"a\":1,}\n", "line 1: expected a key in quotes");
+  expect_json_refused("{\"a\":[1,]}\n", "line 1: expected a value, found ']}'");
+  expect_json_refused("{\"a\" 1}\n", "expected ':' behind the key");
+  expect_json_refused("{\"a\":1 2}\n", "expected ',' or '}', found '2}'");
+  expect_json_refused("{\"a\":[1 2]}\n", "expected ',' or ']'");
+  expect_json_refused("{a:1}\n", "expected a key in quotes");
+  expect_json_refused("{\"a\":\"\t\"}\n", "control character");
+  expect_json_refused("{\"a\":\"\\x\"}\n", "is no escape");
+  expect_json_refused("{\"a\":\"\\ud83e\"}\n", "\\ud83e is half of a character");
+  expect_json_refused("{\"a\":\"\\udd8a\"}\n", "\\udd8a is half of a character");
+  expect_json_refused("{\"a\":\"\\ud83e\\u0041\"}\n", "is half of a character");
+  expect_json_refused("{\"a\":\"\\u0000\"}\n", "NUL");
+  expect_json_refused("{\"a\":\"\\u00g0\"}\n", "four digits");
   std::string deep;
   for (int i = 0; i < 100; ++i) deep += "[";
-  expect_refused("{\"a\":" + deep, "is nested deeper than 64");
+  expect_json_refused("{\"a\":" + deep, "is nested deeper than 64");
 }
 
 TEST(JsonLinesReader, SkipsAndCountsBlankLines) {
@@ -133,7 +134,7 @@ TEST(JsonLinesReader, ReadsDocuments) {
   EXPECT_TRUE(records_of(" [ ] ", Layout::kDocument).empty());
   EXPECT_TRUE(records_of("", Layout::kDocument).empty());
   auto refused = [](const std::string& text, const std::string& part) {
-    expect_refused(text, part, Layout::kDocument);
+    expect_json_refused(text, part, Layout::kDocument);
   };
   refused("[{\"a\":1}\n", "line 2: the file ends within the array");
   refused("[{\"a\":1},\n", "line 2: the file ends within the array");
@@ -167,7 +168,7 @@ TEST(JsonLinesReader, RefusesARecordThatDoesNotEnd) {
 TEST(JsonLinesReader, RefusesKeysThatAreData) {
   std::string text = "{\"scores\":{\"d0\":0";
   for (int i = 1; i < 20'000; ++i) text += fmt::format(",\"d{}\":0", i);
-  expect_refused(text + "}}", "one of more than 10000: keys that are data");
+  expect_json_refused(text + "}}", "one of more than 10000: keys that are data");
 }
 
 /// What another parser thinks; it cannot hold numbers as large as we can.

@@ -13,7 +13,6 @@
 namespace lemur {
 namespace {
 
-constexpr const char* kWhere = "input";
 constexpr size_t kBlockBytes = size_t{256} << 10;
 constexpr std::string_view kUtf8Mark = "\xef\xbb\xbf", kUtf16BigMark = "\xfe\xff",
                            kUtf16LittleMark = "\xff\xfe";
@@ -59,7 +58,7 @@ class Converter {
     const bool is_name = !encoding.empty() && encoding.find('/') == std::string::npos;
     if (is_name && handle_ != kNone) return;
     if (handle_ != kNone) ::iconv_close(handle_);
-    fail<InvalidArgument>(kWhere, "data.csv encoding = '{}': no such encoding is known", encoding);
+    fail<InvalidArgument>("input", "data.csv encoding = '{}': no such encoding is known", encoding);
   }
   ~Converter() { ::iconv_close(handle_); }
   Converter(const Converter&) = delete;
@@ -133,7 +132,7 @@ struct TextSource::Impl {
 
   [[noreturn]] void refuse(std::string_view before, const std::string& what) {
     lines.add(before);
-    fail<DataError>(kWhere, "{}: line {} {}", name, lines.count() + 1, what);
+    fail<DataError>("input", "{}: line {} {}", name, lines.count() + 1, what);
   }
 
   void append_utf8(std::string& out) {

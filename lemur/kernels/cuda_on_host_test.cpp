@@ -62,7 +62,7 @@ struct Histories {
   int64_t samples() const { return elements.offsets.numel() - 1; }
 };
 
-std::vector<Tensor> parts_of(const RaggedAttended& attended) {
+std::vector<Tensor> tensors_of(const RaggedAttended& attended) {
   return {attended.documents, attended.gap, attended.action};
 }
 
@@ -111,7 +111,7 @@ TEST(CudaOnHost, RaggedAttentionAgreesWithTheCpu) {
     const auto all = [&](const auto& attention) {
       const Tensor query = inputs[0] / std::sqrt(static_cast<double>(width));
       return with_gradients(
-          parts_of(attention(query, inputs[1], inputs[2], inputs[3], inputs[4], x.elements)),
+          tensors_of(attention(query, inputs[1], inputs[2], inputs[3], inputs[4], x.elements)),
           inputs);
     };
     expect_close(all(ragged_attention_on_device), all(ragged_attention), 3e-5,
@@ -136,7 +136,7 @@ TEST(CudaOnHost, RaggedOperationsTakeNoSamplesAndNoDocuments) {
   const RaggedElements empty{torch::zeros({3}, torch::kInt64), none, none, none};
   const auto attended = ragged_attention_on_device(torch::ones({2, 4}), no_rows, no_rows,
                                                    torch::ones({2, 3}), torch::ones({2, 2}), empty);
-  for (const Tensor& part : parts_of(attended)) {
+  for (const Tensor& part : tensors_of(attended)) {
     EXPECT_EQ(part.size(0), 2);
     EXPECT_EQ(part.abs().sum().item<float>(), 0);
   }

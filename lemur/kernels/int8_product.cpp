@@ -16,8 +16,7 @@ namespace {
 
 using torch::Tensor;
 
-constexpr const char* kWhere = "int8_product";
-constexpr int64_t kRowStep = 32;  // a thread takes a multiple
+constexpr int64_t kThreadRows = 32;  // a thread takes a multiple
 
 }  // namespace
 
@@ -36,11 +35,11 @@ int Int8Weights::weight_steps() {
 Int8Weights::Int8Weights(const Tensor& weight) : impl_(std::make_unique<Impl>()) {
   if ((weight.dim() != 2 && weight.dim() != 3) || weight.scalar_type() != torch::kFloat32 ||
       !weight.is_cpu())
-    fail<InvalidArgument>(kWhere, "weights [{}] of {}", fmt::join(weight.sizes(), ", "),
+    fail<InvalidArgument>("int8_product", "weights [{}] of {}", fmt::join(weight.sizes(), ", "),
                           toString(weight.scalar_type()));
   if (!are_supported())
     fail<InvalidArgument>(
-        kWhere,
+        "int8_product",
         "no products in 8 bits on the path '{}': it has no instructions that make "
         "them faster than float32",
         simd::path());
@@ -74,11 +73,11 @@ Tensor Int8Weights::product(const Tensor& x, const Tensor& bias) const {
   const bool is_batched = x.dim() == 3;
   if ((x.dim() != 2 && !is_batched) || (is_batched ? x.size(0) : 1) != impl.tokens ||
       x.size(-1) != impl.k || x.scalar_type() != torch::kFloat32)
-    fail<InvalidArgument>(kWhere, "x [{}] of {} for weights [{}, {}, {}]",
+    fail<InvalidArgument>("int8_product", "x [{}] of {} for weights [{}, {}, {}]",
                           fmt::join(x.sizes(), ", "), toString(x.scalar_type()), impl.tokens,
                           impl.n, impl.k);
   if (bias.defined() && bias.numel() != impl.tokens * impl.n)
-    fail<InvalidArgument>(kWhere, "a bias [{}] for weights [{}, {}, {}]",
+    fail<InvalidArgument>("int8_product", "a bias [{}] for weights [{}, {}, {}]",
                           fmt::join(bias.sizes(), ", "), impl.tokens, impl.n, impl.k);
   const int64_t rows = x.size(-2);
   Tensor y = torch::empty({impl.tokens, rows, impl.n});
@@ -88,8 +87,8 @@ Tensor Int8Weights::product(const Tensor& x, const Tensor& bias) const {
   auto* result = y.data_ptr<float>();
   // At least a block for each thread.
   const int64_t share = (rows + at::get_num_threads() - 1) / at::get_num_threads(),
-                most =
-                    std::clamp((share + kRowStep - 1) / kRowStep * kRowStep, kRowStep, kMostRows);
+                most = std::clamp((share + kThreadRows - 1) / kThreadRows * kThreadRows,
+                                  kThreadRows, kMostRows);
   const int64_t blocks = (rows + most - 1) / most;
   at::parallel_for(0, impl.tokens * blocks, 1, [&](int64_t begin, int64_t end) {
     for (int64_t block = begin; block < end; ++block) {

@@ -13,7 +13,7 @@
 namespace lemur {
 namespace {
 
-constexpr int64_t kRowStep = 32;  // rows are padded to a multiple: few shapes, few programs
+constexpr int64_t kPaddedRows = 32;  // rows are padded to a multiple: few shapes, few programs
 
 using Type = dnnl::memory::data_type;
 
@@ -38,7 +38,7 @@ class OneThread {
   int before_;
 };
 
-int64_t padded_rows(int64_t rows) { return (rows + kRowStep - 1) / kRowStep * kRowStep; }
+int64_t padded_rows(int64_t rows) { return (rows + kPaddedRows - 1) / kPaddedRows * kPaddedRows; }
 
 }  // namespace
 
@@ -47,7 +47,7 @@ struct VnniWeights::Impl {
   int64_t row_size;                      // of what is given
   std::vector<float> scales, no_shifts;  // [n], [n] zeros
   dnnl::memory packed;                   // as the products want it
-  std::vector<dnnl::matmul> products;    // of kRowStep rows, of twice as many, ...
+  std::vector<dnnl::matmul> products;    // of kPaddedRows rows, of twice as many, ...
   dnnl::memory::desc scratch;            // the largest that they need
 
   dnnl::matmul::primitive_desc describe(int64_t rows, const dnnl::memory::desc& weights) const {
@@ -87,7 +87,7 @@ VnniWeights::VnniWeights(const float* weight, int64_t n, int64_t k)
   impl.packed = dnnl::memory(wanted, engine());
   dnnl::reorder(plain, impl.packed).execute(stream, plain, impl.packed);
   stream.wait();
-  for (int64_t rows = kRowStep; rows <= kMostRows; rows += kRowStep) {
+  for (int64_t rows = kPaddedRows; rows <= kMostRows; rows += kPaddedRows) {
     const auto described = impl.describe(rows, wanted);
     impl.products.emplace_back(described);
     if (described.scratchpad_desc().get_size() >= impl.scratch.get_size())
@@ -110,7 +110,7 @@ void VnniWeights::multiply(int64_t rows, const float* x, const float* bias, floa
   std::fill(q + rows * impl.k, q + padded * impl.k, int8_t{0});
 
   dnnl::stream stream(engine());
-  const dnnl::matmul& product = impl.products[static_cast<size_t>(padded / kRowStep - 1)];
+  const dnnl::matmul& product = impl.products[static_cast<size_t>(padded / kPaddedRows - 1)];
   product.execute(stream, {{DNNL_ARG_SRC, {rows_desc(padded, impl.k, Type::s8), engine(), q}},
                            {DNNL_ARG_WEIGHTS, impl.packed},
                            {DNNL_ARG_DST, {rows_desc(padded, impl.n, Type::s32), engine(), sums}},

@@ -12,15 +12,13 @@
 namespace lemur {
 namespace {
 
-constexpr const char* kWhere = "packed_attention";
-
 /// Checks the arguments; returns the offsets, contiguous on the CPU.
 torch::Tensor check(const torch::Tensor& qkv, const torch::Tensor& offsets, int64_t heads) {
   if (qkv.dim() != 2 || heads < 1 || qkv.size(1) == 0 || qkv.size(1) % (3 * heads) != 0)
-    fail<InvalidArgument>(kWhere,
+    fail<InvalidArgument>("packed_attention",
                           "qkv has shape {}; expected [total, 3 * d] with d cut by {} heads",
                           fmt::join(qkv.sizes(), " x "), heads);
-  return checked_offsets(kWhere, offsets, qkv.size(0));
+  return checked_offsets("packed_attention", offsets, qkv.size(0));
 }
 
 class PackedAttention : public torch::autograd::Function<PackedAttention> {

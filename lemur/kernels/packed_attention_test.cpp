@@ -111,18 +111,18 @@ TEST(PackedAttention, IsTheSameForAnyNumberOfThreads) {
   EXPECT_TRUE(torch::equal(gradient, gradient2));
 }
 
-void expect_error(const torch::Tensor& qkv, const torch::Tensor& offsets, int64_t heads,
-                  const std::string& part) {
+void expect_packed_error(const torch::Tensor& qkv, const torch::Tensor& offsets, int64_t heads,
+                         const std::string& part) {
   lemur::expect_error<InvalidArgument>([&] { packed_attention(qkv, offsets, heads); }, part);
 }
 
 TEST(PackedAttention, NamesWhatIsWrong) {
   const torch::Tensor qkv = torch::zeros({4, 24});
-  expect_error(qkv, offsets_of({4}), 3, "4 x 24");
-  expect_error(qkv, offsets_of({4}), 0, "0 heads");
-  expect_error(qkv, offsets_of({3}), 2, "0 to 3; expected 0 to 4");
-  expect_error(qkv, torch::tensor({0, 5, 4}, torch::kInt64), 2, "fall from 5 to 4 at row 1");
-  expect_error(qkv, torch::tensor({0.0f, 4.0f}), 2, "int64");
+  expect_packed_error(qkv, offsets_of({4}), 3, "4 x 24");
+  expect_packed_error(qkv, offsets_of({4}), 0, "0 heads");
+  expect_packed_error(qkv, offsets_of({3}), 2, "0 to 3; expected 0 to 4");
+  expect_packed_error(qkv, torch::tensor({0, 5, 4}, torch::kInt64), 2, "fall from 5 to 4 at row 1");
+  expect_packed_error(qkv, torch::tensor({0.0f, 4.0f}), 2, "int64");
 }
 
 }  // namespace

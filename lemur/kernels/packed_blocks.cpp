@@ -16,7 +16,6 @@
 namespace lemur {
 namespace {
 
-constexpr const char* kWhere = "packed_blocks";
 constexpr int64_t kChunkRows = 256;  // aimed at; a longer text is a chunk of its own
 // Sums over chunks are gathered in so many places, in the chunks' order, then added up.
 constexpr int64_t kAccumulators = 8;
@@ -46,14 +45,14 @@ BlockShape shape_of(const torch::Tensor& x, at::TensorList parameters, int64_t h
 
 void check(const torch::Tensor& x, at::TensorList parameters, int64_t heads) {
   if (x.dim() != 2 || !fits_loops(x))
-    fail<InvalidArgument>(kWhere, "x must be float or double [total, d] on the CPU");
+    fail<InvalidArgument>("packed_blocks", "x must be float or double [total, d] on the CPU");
   const auto count = static_cast<int64_t>(parameters.size());
   if (count == 0 || count % kNumBlockParameters != 0)
-    fail<InvalidArgument>(kWhere, "{} parameters; expected {} for each block", count,
+    fail<InvalidArgument>("packed_blocks", "{} parameters; expected {} for each block", count,
                           static_cast<int64_t>(kNumBlockParameters));
   const int64_t d = x.size(1);
   if (heads < 1 || d < 1 || d % heads != 0)
-    fail<InvalidArgument>(kWhere, "{} heads do not divide the width {}", heads, d);
+    fail<InvalidArgument>("packed_blocks", "{} heads do not divide the width {}", heads, d);
   const int64_t hidden = parameters[kFfnInputWeight].size(0);
   const std::array<std::vector<int64_t>, kNumBlockParameters> shapes = {{{d},
                                                                          {d},
@@ -72,7 +71,7 @@ void check(const torch::Tensor& x, at::TensorList parameters, int64_t heads) {
     const torch::Tensor& parameter = parameters[static_cast<size_t>(i)];
     if (parameter.sizes() != torch::IntArrayRef(wanted) || !parameter.is_cpu() ||
         parameter.scalar_type() != x.scalar_type())
-      fail<InvalidArgument>(kWhere, "parameter {} is [{}]; expected [{}] of x's type", i,
+      fail<InvalidArgument>("packed_blocks", "parameter {} is [{}]; expected [{}] of x's type", i,
                             fmt::join(parameter.sizes(), ", "), fmt::join(wanted, ", "));
   }
 }
@@ -330,7 +329,7 @@ class PackedBlocks : public torch::autograd::Function<PackedBlocks> {
 torch::Tensor packed_blocks(const torch::Tensor& x, const torch::Tensor& offsets,
                             at::TensorList parameters, const PackedBlocksOptions& options) {
   check(x, parameters, options.heads);
-  const torch::Tensor starts = checked_full_offsets(kWhere, offsets, x.size(0));
+  const torch::Tensor starts = checked_full_offsets("packed_blocks", offsets, x.size(0));
   bool learns = x.requires_grad();
   std::vector<torch::Tensor> contiguous;
   for (const torch::Tensor& parameter : parameters) {

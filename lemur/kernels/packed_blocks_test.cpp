@@ -14,7 +14,7 @@ namespace {
 
 using torch::Tensor;
 
-struct Case {
+struct BlocksCase {
   Tensor x, offsets;
   std::vector<Tensor> parameters;
   int64_t heads;
@@ -35,7 +35,7 @@ struct Sizes {
   int64_t d = 12, heads = 2, hidden = 20, blocks = 2;
 };
 
-Case random_case(const std::vector<int64_t>& lengths, const Sizes& sizes, torch::Dtype type) {
+BlocksCase random_case(const std::vector<int64_t>& lengths, const Sizes& sizes, torch::Dtype type) {
   torch::manual_seed(3);
   std::vector<int64_t> offsets = {0};
   for (int64_t length : lengths) offsets.push_back(offsets.back() + length);
@@ -43,7 +43,8 @@ Case random_case(const std::vector<int64_t>& lengths, const Sizes& sizes, torch:
   auto random = [&](torch::IntArrayRef shape, double deviation, double mean = 0) {
     return (torch::randn(shape, type) * deviation + mean).set_requires_grad(true);
   };
-  Case made{random({offsets.back(), d}, 1), torch::tensor(offsets, torch::kInt64), {}, sizes.heads};
+  BlocksCase made{
+      random({offsets.back(), d}, 1), torch::tensor(offsets, torch::kInt64), {}, sizes.heads};
   for (int64_t block = 0; block < sizes.blocks; ++block)
     for (const Tensor& parameter :
          {random({d}, 0.2, 1), random({d}, 0.2), random({3 * d, d}, 0.3), random({3 * d}, 0.2),
@@ -55,7 +56,7 @@ Case random_case(const std::vector<int64_t>& lengths, const Sizes& sizes, torch:
 }
 
 /// The same by LibTorch's operations, text by text.
-Tensor composed(const Case& of) {
+Tensor composed(const BlocksCase& of) {
   Tensor x = of.x;
   const int64_t d = x.size(1);
   for (size_t at = 0; at < of.parameters.size(); at += kNumBlockParameters) {
@@ -72,7 +73,7 @@ Tensor composed(const Case& of) {
 }
 
 /// The output and the gradients of a weighted sum of it.
-std::vector<Tensor> all_of(const Case& of, const Tensor& output) {
+std::vector<Tensor> all_of(const BlocksCase& of, const Tensor& output) {
   for (const Tensor& input : of.inputs()) input.mutable_grad() = Tensor();
   weighted_sum(output).backward();
   std::vector<Tensor> all = {output.detach()};
@@ -93,7 +94,7 @@ TEST(PackedBlocks, AgreesWithTheCompositionInFloat) {
         Sizes{.d = 64, .heads = 4, .hidden = 256, .blocks = 3},
         Sizes{.d = 128, .heads = 4, .hidden = 512, .blocks = 2}, Sizes{.d = 2, .heads = 2}}) {
     SCOPED_TRACE(fmt::format("d {} blocks {}", sizes.d, sizes.blocks));
-    const Case made = random_case(kOddLengths, sizes, torch::kFloat32);
+    const BlocksCase made = random_case(kOddLengths, sizes, torch::kFloat32);
     const auto found = all_of(made, made.run()), expected = all_of(made, composed(made));
     // LayerNorm over two numbers divides by their difference, and rounding with it.
     const double bound = sizes.d == 2 ? 1e-3 : 1e-4;
@@ -105,7 +106,7 @@ TEST(PackedBlocks, AgreesWithTheCompositionInFloat) {
 TEST(PackedBlocks, AgreesWithTheCompositionInDouble) {
   for (const auto& lengths : std::vector<std::vector<int64_t>>{
            {1}, {5}, {300}, {7, 7, 7, 7}, {1, 31, 32, 33}, kOddLengths}) {
-    const Case made = random_case(lengths, {}, torch::kFloat64);
+    const BlocksCase made = random_case(lengths, {}, torch::kFloat64);
     const auto found = all_of(made, made.run()), expected = all_of(made, composed(made));
     for (size_t i = 0; i < found.size(); ++i)
       EXPECT_LT(relative_distance(found[i], expected[i]), 1e-11) << i;
@@ -114,7 +115,7 @@ TEST(PackedBlocks, AgreesWithTheCompositionInDouble) {
 
 TEST(PackedBlocks, HasTheGradientOfFiniteDifferences) {
   for (int64_t blocks : {1, 2}) {
-    const Case made = random_case({1, 31, 32, 33}, {.blocks = blocks}, torch::kFloat64);
+    const BlocksCase made = random_case({1, 31, 32, 33}, {.blocks = blocks}, torch::kFloat64);
     for (bool recompute : {false, true})
       EXPECT_LT(gradient_error([&] { return weighted_sum(made.run(recompute)); }, made.inputs(), 8),
                 1e-6);
@@ -123,8 +124,8 @@ TEST(PackedBlocks, HasTheGradientOfFiniteDifferences) {
 
 TEST(PackedBlocks, GivesTheSameBitsHoweverItIsComputed) {
   // More chunks than accumulators.
-  const Case made = random_case(std::vector<int64_t>(60, 97), {.d = 32, .heads = 4, .hidden = 128},
-                                torch::kFloat32);
+  const BlocksCase made = random_case(std::vector<int64_t>(60, 97),
+                                      {.d = 32, .heads = 4, .hidden = 128}, torch::kFloat32);
   const int threads = at::get_num_threads();
   const auto expected = all_of(made, made.run());
   auto expect_same = [&](const std::vector<Tensor>& found, std::string what) {
@@ -142,14 +143,14 @@ TEST(PackedBlocks, GivesTheSameBitsHoweverItIsComputed) {
 }
 
 TEST(PackedBlocks, TakesABatchWithoutTexts) {
-  const Case made = random_case({}, {}, torch::kFloat32);
+  const BlocksCase made = random_case({}, {}, torch::kFloat32);
   const auto all = all_of(made, made.run());
   EXPECT_EQ(all[0].sizes(), torch::IntArrayRef({0, 12}));
   for (size_t i = 2; i < all.size(); ++i) EXPECT_EQ(all[i].abs().sum().item<float>(), 0);
 }
 
 TEST(PackedBlocks, EncodesEqualTextsEqually) {
-  Case made = random_case({40}, {}, torch::kFloat32);
+  BlocksCase made = random_case({40}, {}, torch::kFloat32);
   made.x = made.x.detach().repeat({30, 1});
   made.offsets = torch::arange(0, 31 * 40, 40, torch::kInt64);
   const Tensor output = made.run();
@@ -157,23 +158,24 @@ TEST(PackedBlocks, EncodesEqualTextsEqually) {
 }
 
 TEST(PackedBlocks, RefusesWhatDoesNotFit) {
-  const Case made = random_case({3, 4}, {}, torch::kFloat32);
+  const BlocksCase made = random_case({3, 4}, {}, torch::kFloat32);
   auto refuses = [&](const std::string& message, auto change) {
-    Case other = made;
+    BlocksCase other = made;
     change(other);
     expect_error<InvalidArgument>([&] { other.run(); }, message);
   };
-  refuses("5 heads do not divide", [](Case& c) { c.heads = 5; });
-  refuses("text 1 has no token", [](Case& c) {
+  refuses("5 heads do not divide", [](BlocksCase& c) { c.heads = 5; });
+  refuses("text 1 has no token", [](BlocksCase& c) {
     c.offsets = torch::tensor({0, 7, 7}, torch::kInt64);
   });
-  refuses("offsets go from 0 to 6", [](Case& c) {
+  refuses("offsets go from 0 to 6", [](BlocksCase& c) {
     c.offsets = torch::tensor({0, 6}, torch::kInt64);
   });
-  refuses("23 parameters", [](Case& c) { c.parameters.pop_back(); });
+  refuses("23 parameters", [](BlocksCase& c) { c.parameters.pop_back(); });
   refuses("parameter 14 is [35, 12]",
-          [](Case& c) { c.parameters[14] = c.parameters[14].slice(0, 0, 35); });
-  refuses("of x's type", [](Case& c) { c.parameters[0] = c.parameters[0].to(torch::kFloat64); });
+          [](BlocksCase& c) { c.parameters[14] = c.parameters[14].slice(0, 0, 35); });
+  refuses("of x's type",
+          [](BlocksCase& c) { c.parameters[0] = c.parameters[0].to(torch::kFloat64); });
 }
 
 TEST(GeluValues, AreThoseOfLibTorch) {

@@ -14,12 +14,12 @@ namespace {
 
 using torch::Tensor;
 
-struct Case {
+struct ProductCase {
   int64_t batch, m, k, n;  // batch 0: matrices
   bool turned, bias;       // B is a transposed weight
 };
 
-std::vector<Tensor> draw(const Case& c, torch::Dtype type) {
+std::vector<Tensor> draw(const ProductCase& c, torch::Dtype type) {
   torch::manual_seed(5);
   auto random = [&](std::vector<int64_t> sizes) {
     if (c.batch > 0) sizes.insert(sizes.begin(), c.batch);
@@ -33,13 +33,13 @@ std::vector<Tensor> draw(const Case& c, torch::Dtype type) {
 
 using Operation = std::function<Tensor(const Tensor&, const Tensor&, const Tensor&)>;
 
-Tensor apply(const Operation& operation, const Case& c, const std::vector<Tensor>& inputs) {
+Tensor apply(const Operation& operation, const ProductCase& c, const std::vector<Tensor>& inputs) {
   return operation(inputs[0], c.turned ? inputs[1].transpose(-1, -2) : inputs[1],
                    c.bias ? inputs[2] : Tensor());
 }
 
 /// Result and gradients.
-std::vector<Tensor> all_of(const Operation& operation, const Case& c, torch::Dtype type) {
+std::vector<Tensor> all_of(const Operation& operation, const ProductCase& c, torch::Dtype type) {
   const std::vector<Tensor> inputs = draw(c, type);
   const Tensor output = apply(operation, c, inputs);
   weighted_sum(output).backward();
@@ -50,14 +50,14 @@ std::vector<Tensor> all_of(const Operation& operation, const Case& c, torch::Dty
   return all;
 }
 
-const std::vector<Case> kCases = {
+const std::vector<ProductCase> kCases = {
     {0, 1, 1, 1, false, false},    {0, 1, 5, 7, true, true},       {0, 33, 17, 31, true, true},
     {0, 300, 70, 129, true, true}, {0, 5, 1100, 40, false, false}, {0, 5, 1100, 40, true, true},
     {3, 40, 16, 50, true, true},   {3, 7, 9, 11, false, true},     {0, 0, 5, 3, true, true},
     {0, 4, 5, 0, false, false},    {0, 4, 0, 5, false, true}};
 
 TEST(Product, AgreesWithTheReference) {
-  for (const Case& c : kCases) {
+  for (const ProductCase& c : kCases) {
     SCOPED_TRACE(fmt::format("{} x [{}, {}] [{}, {}]", c.batch, c.m, c.k, c.k, c.n));
     const auto found = all_of(product, c, torch::kFloat32),
                expected = all_of(product_reference, c, torch::kFloat64);
@@ -72,7 +72,7 @@ TEST(Product, AgreesWithTheReference) {
 }
 
 TEST(Product, HasTheGradientsOfFiniteDifferences) {
-  for (const Case& c : kCases) {
+  for (const ProductCase& c : kCases) {
     if (c.m * c.n == 0) continue;
     const std::vector<Tensor> inputs = draw(c, torch::kFloat64);
     EXPECT_LT(gradient_error([&] { return weighted_sum(apply(product, c, inputs)); }, inputs, 8),

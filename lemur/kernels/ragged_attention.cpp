@@ -19,8 +19,6 @@ namespace {
 
 using torch::Tensor;
 
-constexpr const char* kWhere = "ragged_attention";
-
 /// Pointers to the rows of a tensor [B, columns].
 template <typename T>
 struct SampleRows {
@@ -42,7 +40,7 @@ class RaggedAttention : public torch::autograd::Function<RaggedAttention> {
     const Tensor attended = torch::zeros_like(query), gaps = torch::zeros_like(scores_gap),
                  actions = torch::zeros_like(scores_action),
                  probabilities = torch::zeros({document.numel()}, query.options());
-    AT_DISPATCH_FLOATING_TYPES(query.scalar_type(), kWhere, [&] {
+    AT_DISPATCH_FLOATING_TYPES(query.scalar_type(), "ragged_attention", [&] {
       using T = scalar_t;
       const RowTable<T> key_rows = row_table<T>(keys), value_rows = row_table<T>(values);
       const SampleRows<T> q(query), sg(scores_gap), sa(scores_action), result(attended), wg(gaps),
@@ -91,7 +89,7 @@ class RaggedAttention : public torch::autograd::Function<RaggedAttention> {
     const Tensor grad_query = torch::zeros_like(query), grad_gap = torch::zeros_like(of_gaps),
                  grad_action = torch::zeros_like(of_actions),
                  grad_scores = torch::zeros_like(probabilities);
-    AT_DISPATCH_FLOATING_TYPES(query.scalar_type(), kWhere, [&] {
+    AT_DISPATCH_FLOATING_TYPES(query.scalar_type(), "ragged_attention", [&] {
       using T = scalar_t;
       const RowTable<T> key_rows = row_table<T>(keys), value_rows = row_table<T>(values);
       const SampleRows<T> dc(of_attended), dwg(of_gaps), dwa(of_actions), dq(grad_query),
@@ -134,22 +132,25 @@ RaggedElements check(const Tensor& query, const Tensor& keys, const Tensor& valu
                      const RaggedElements& elements) {
   for (const Tensor* x : {&query, &keys, &values, &scores_gap, &scores_action})
     if (x->dim() != 2 || x->scalar_type() != query.scalar_type())
-      fail<InvalidArgument>(kWhere, "shape {} beside {}; expected matrices of one type",
+      fail<InvalidArgument>("ragged_attention", "shape {} beside {}; expected matrices of one type",
                             fmt::join(x->sizes(), " x "), fmt::join(query.sizes(), " x "));
   const int64_t samples = query.size(0), total = elements.document.numel();
   if (keys.sizes() != values.sizes() || keys.size(1) != query.size(1) ||
       scores_gap.size(0) != samples || scores_action.size(0) != samples)
     fail<InvalidArgument>(
-        kWhere, "query {}, keys {}, values {}, scores of gaps {} and actions {} do not fit",
+        "ragged_attention",
+        "query {}, keys {}, values {}, scores of gaps {} and actions {} do not fit",
         fmt::join(query.sizes(), " x "), fmt::join(keys.sizes(), " x "),
         fmt::join(values.sizes(), " x "), fmt::join(scores_gap.sizes(), " x "),
         fmt::join(scores_action.sizes(), " x "));
   if (elements.offsets.numel() != samples + 1)
-    fail<InvalidArgument>(kWhere, "{} offsets for {} samples", elements.offsets.numel(), samples);
-  return {checked_offsets(kWhere, elements.offsets, total),
-          checked_index(kWhere, "document", elements.document, total, -1, keys.size(0)),
-          checked_index(kWhere, "gap", elements.gap, total, 0, scores_gap.size(1)),
-          checked_index(kWhere, "action", elements.action, total, 0, scores_action.size(1))};
+    fail<InvalidArgument>("ragged_attention", "{} offsets for {} samples", elements.offsets.numel(),
+                          samples);
+  return {checked_offsets("ragged_attention", elements.offsets, total),
+          checked_index("ragged_attention", "document", elements.document, total, -1, keys.size(0)),
+          checked_index("ragged_attention", "gap", elements.gap, total, 0, scores_gap.size(1)),
+          checked_index("ragged_attention", "action", elements.action, total, 0,
+                        scores_action.size(1))};
 }
 
 }  // namespace

@@ -15,11 +15,11 @@ using torch::Tensor;
 constexpr int64_t kWidth = 20;  // no whole number of vectors
 
 /// Histories of lengths 0, 1, 31, 32, 33, of which the last has missing documents only.
-struct Example {
+struct RaggedExample {
   Tensor query, keys, values, scores_gap, scores_action;
   RaggedElements elements;
 
-  explicit Example(torch::Dtype type, int64_t documents = 11) {
+  explicit RaggedExample(torch::Dtype type, int64_t documents = 11) {
     torch::manual_seed(3);
     const std::vector<int64_t> lengths = {0, 1, 31, 32, 33, 90, 4};
     std::vector<int64_t> begin = {0};
@@ -57,7 +57,7 @@ Tensor loss_of(const RaggedAttended& attended) {
 }
 
 /// Outputs and gradients.
-std::vector<Tensor> all_of(const Example& example, const RaggedAttended& attended) {
+std::vector<Tensor> all_of(const RaggedExample& example, const RaggedAttended& attended) {
   std::vector<Tensor> all = parts_of(attended);
   for (const Tensor& gradient : torch::autograd::grad({loss_of(attended)}, example.inputs()))
     all.push_back(gradient);
@@ -67,7 +67,7 @@ std::vector<Tensor> all_of(const Example& example, const RaggedAttended& attende
 TEST(RaggedAttention, AgreesWithTheReference) {
   for (torch::Dtype type : {torch::kFloat32, torch::kFloat64}) {
     const double limit = type == torch::kFloat32 ? 2e-5 : 1e-13;
-    const Example example(type);
+    const RaggedExample example(type);
     const auto found = all_of(example, example.run()),
                expected = all_of(example, example.reference());
     for (size_t i = 0; i < found.size(); ++i)
@@ -76,12 +76,12 @@ TEST(RaggedAttention, AgreesWithTheReference) {
 }
 
 TEST(RaggedAttention, HasTheGradientOfFiniteDifferences) {
-  const Example example(torch::kFloat64);
+  const RaggedExample example(torch::kFloat64);
   EXPECT_LT(gradient_error([&] { return loss_of(example.run()); }, example.inputs()), 1e-6);
 }
 
 TEST(RaggedAttention, HasTheGradientOfOnePartAlone) {
-  const Example example(torch::kFloat64);
+  const RaggedExample example(torch::kFloat64);
   EXPECT_LT(gradient_error([&] { return weighted_sum(example.run().gap); },
                            {example.query, example.keys, example.scores_gap}),
             1e-6);
@@ -89,7 +89,7 @@ TEST(RaggedAttention, HasTheGradientOfOnePartAlone) {
 
 /// The attended value of model.md 5 with every element written out.
 TEST(RaggedAttention, EqualsAttentionOverMaterialisedElements) {
-  const Example example(torch::kFloat64);
+  const RaggedExample example(torch::kFloat64);
   torch::NoGradGuard no_gradient;
   const auto options = torch::TensorOptions(torch::kFloat64);
   const Tensor gaps = torch::randn({5, kWidth}, options),
@@ -116,20 +116,20 @@ TEST(RaggedAttention, EqualsAttentionOverMaterialisedElements) {
 }
 
 TEST(RaggedAttention, GivesZerosWithoutPresentElements) {
-  const RaggedAttended attended = Example(torch::kFloat32).run();
+  const RaggedAttended attended = RaggedExample(torch::kFloat32).run();
   for (int64_t b : {0, 6})
     for (const Tensor& part : parts_of(attended)) EXPECT_EQ(part[b].abs().sum().item<double>(), 0);
 }
 
 TEST(RaggedAttention, TakesIndicesOf32Bits) {
-  Example example(torch::kFloat32);
+  RaggedExample example(torch::kFloat32);
   const Tensor expected = example.run().documents;
   example.elements.document = example.elements.document.to(torch::kInt32);
   EXPECT_TRUE(torch::equal(example.run().documents, expected));
 }
 
 TEST(RaggedAttention, ReadsColumnsOfWiderRows) {
-  const Example example(torch::kFloat32);
+  const RaggedExample example(torch::kFloat32);
   const Tensor wide = torch::randn({11, 3 * kWidth});
   const Tensor slice = wide.narrow(1, kWidth, kWidth);
   const auto run = [&](const Tensor& rows) {
@@ -154,7 +154,7 @@ TEST(RaggedAttention, TakesNoSamplesAndNoDocuments) {
 }
 
 TEST(RaggedAttention, IsTheSameForAnyNumberOfThreads) {
-  const Example example(torch::kFloat32, 40);
+  const RaggedExample example(torch::kFloat32, 40);
   const int threads = at::get_num_threads();
   std::vector<std::vector<Tensor>> results;
   for (int count : {1, 2, 3}) {
@@ -166,31 +166,31 @@ TEST(RaggedAttention, IsTheSameForAnyNumberOfThreads) {
     for (size_t r : {1, 2}) EXPECT_TRUE(torch::equal(results[0][i], results[r][i])) << i;
 }
 
-void expect_error(const Example& example, const std::string& part) {
-  lemur::expect_error<InvalidArgument>([&] { example.run(); }, part);
+void expect_ragged_error(const RaggedExample& example, const std::string& part) {
+  expect_error<InvalidArgument>([&] { example.run(); }, part);
 }
 
 TEST(RaggedAttention, NamesWhatIsWrong) {
-  Example example(torch::kFloat32);
+  RaggedExample example(torch::kFloat32);
   example.elements.document[5] = 11;
-  expect_error(example, "document is 11 at element 5; expected -1 to 10");
-  example = Example(torch::kFloat32);
+  expect_ragged_error(example, "document is 11 at element 5; expected -1 to 10");
+  example = RaggedExample(torch::kFloat32);
   example.elements.gap[0] = -1;
-  expect_error(example, "gap is -1 at element 0; expected 0 to 4");
-  example = Example(torch::kFloat32);
+  expect_ragged_error(example, "gap is -1 at element 0; expected 0 to 4");
+  example = RaggedExample(torch::kFloat32);
   example.elements.action = example.elements.action.slice(0, 1);
-  expect_error(example, "action must be");
-  example = Example(torch::kFloat32);
+  expect_ragged_error(example, "action must be");
+  example = RaggedExample(torch::kFloat32);
   example.elements.offsets = example.elements.offsets.slice(0, 1);
-  expect_error(example, "7 offsets for 7 samples");
-  example = Example(torch::kFloat32);
+  expect_ragged_error(example, "7 offsets for 7 samples");
+  example = RaggedExample(torch::kFloat32);
   example.scores_gap = torch::zeros({2, 5});
-  expect_error(example, "2 x 5");
+  expect_ragged_error(example, "2 x 5");
 }
 
 TEST(RaggedDots, AgreesWithTheReferenceAndFiniteDifferences) {
   for (torch::Dtype type : {torch::kFloat32, torch::kFloat64}) {
-    const Example x(type);
+    const RaggedExample x(type);
     const std::vector<Tensor> inputs = {x.query, x.keys};
     const auto all = [&](const Tensor& dots) {
       std::vector<Tensor> result = torch::autograd::grad({weighted_sum(dots)}, inputs);
@@ -204,7 +204,7 @@ TEST(RaggedDots, AgreesWithTheReferenceAndFiniteDifferences) {
       EXPECT_LT((found[i] - expected[i]).abs().max().item<double>(),
                 type == torch::kFloat32 ? 2e-5 : 1e-13);
   }
-  const Example x(torch::kFloat64);
+  const RaggedExample x(torch::kFloat64);
   EXPECT_LT(gradient_error(
                 [&] {
                   return weighted_sum(
@@ -212,7 +212,7 @@ TEST(RaggedDots, AgreesWithTheReferenceAndFiniteDifferences) {
                 },
                 {x.query, x.keys}),
             1e-7);
-  lemur::expect_error<InvalidArgument>(
+  expect_error<InvalidArgument>(
       [&] { ragged_dots(x.query, x.keys, x.elements.offsets, x.elements.document + 100); },
       "expected -1 to 10");
 }

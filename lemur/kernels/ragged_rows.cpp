@@ -17,15 +17,13 @@ namespace {
 
 using torch::Tensor;
 
-constexpr const char* kWhere = "ragged_dots";
-
 class RaggedDots : public torch::autograd::Function<RaggedDots> {
  public:
   static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& vectors,
                         const Tensor& rows, const Tensor& offsets, const Tensor& index) {
     context->save_for_backward({vectors, rows, offsets, index});
     Tensor result = torch::zeros({index.numel()}, vectors.options());
-    AT_DISPATCH_FLOATING_TYPES(vectors.scalar_type(), kWhere, [&] {
+    AT_DISPATCH_FLOATING_TYPES(vectors.scalar_type(), "ragged_dots", [&] {
       using T = scalar_t;
       const RowTable<T> table = row_table<T>(rows);
       const T* vector = vectors.data_ptr<T>();
@@ -45,7 +43,7 @@ class RaggedDots : public torch::autograd::Function<RaggedDots> {
     const Tensor &vectors = saved[0], &rows = saved[1], &offsets = saved[2], &index = saved[3];
     const Tensor gradient = gradients[0].contiguous();
     Tensor grad_vectors = torch::empty_like(vectors), grad_rows;
-    AT_DISPATCH_FLOATING_TYPES(vectors.scalar_type(), kWhere, [&] {
+    AT_DISPATCH_FLOATING_TYPES(vectors.scalar_type(), "ragged_dots", [&] {
       using T = scalar_t;
       const RowTable<T> table = row_table<T>(rows);
       const T* given = gradient.data_ptr<T>();
@@ -69,11 +67,11 @@ Indices check(const Tensor& vectors, const Tensor& rows, const Tensor& offsets,
               const Tensor& index) {
   if (vectors.dim() != 2 || rows.dim() != 2 || vectors.size(1) != rows.size(1) ||
       vectors.scalar_type() != rows.scalar_type() || offsets.numel() != vectors.size(0) + 1)
-    fail<InvalidArgument>(kWhere, "vectors [{}], rows [{}], {} offsets",
+    fail<InvalidArgument>("ragged_dots", "vectors [{}], rows [{}], {} offsets",
                           fmt::join(vectors.sizes(), ", "), fmt::join(rows.sizes(), ", "),
                           offsets.numel());
-  return {checked_offsets(kWhere, offsets, index.numel()),
-          checked_index(kWhere, "index", index, index.numel(), -1, rows.size(0))};
+  return {checked_offsets("ragged_dots", offsets, index.numel()),
+          checked_index("ragged_dots", "index", index, index.numel(), -1, rows.size(0))};
 }
 
 }  // namespace
@@ -100,7 +98,7 @@ RowUsers::RowUsers(const Tensor& offsets, const Tensor& index, int64_t rows)
 Tensor RowUsers::sum(const Tensor& weights, const Tensor& vectors) const {
   const int64_t rows = std::ssize(begin_) - 1;
   Tensor result = torch::empty({rows, vectors.size(1)}, vectors.options());
-  AT_DISPATCH_FLOATING_TYPES(vectors.scalar_type(), kWhere, [&] {
+  AT_DISPATCH_FLOATING_TYPES(vectors.scalar_type(), "ragged_dots", [&] {
     using T = scalar_t;
     const T* weight = weights.data_ptr<T>();
     const RowTable<T> table = row_table<T>(vectors);

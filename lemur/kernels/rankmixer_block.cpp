@@ -15,8 +15,8 @@ namespace {
 
 using torch::Tensor;
 
-constexpr const char* kWhere = "rankmixer_block";
-constexpr int64_t kRowStep = 4;  // rows of a block are a multiple, so that products take few rests
+constexpr int64_t kBlockRows =
+    4;  // rows of a block are a multiple, so that products take few rests
 
 /// Writes y [rows, n] = x W^T + b of one token.
 void linear_rows(const TokenLinearWeights& weights, int64_t token, int64_t rows, const float* x,
@@ -52,14 +52,14 @@ void check(const Tensor& x, const RankMixerBlockWeights& weights) {
   const bool is_fit = x.dim() == 3 && x.scalar_type() == torch::kFloat32 && x.is_cpu() &&
                       x.is_contiguous() && x.size(0) > 0 && x.size(2) % x.size(0) == 0;
   if (!is_fit)
-    fail<InvalidArgument>(kWhere, "x is [{}] of {}", fmt::join(x.sizes(), ", "),
+    fail<InvalidArgument>("rankmixer_block", "x is [{}] of {}", fmt::join(x.sizes(), ", "),
                           toString(x.scalar_type()));
   const int64_t tokens = x.size(0), width = x.size(2),
                 hidden = weights.ffn_input.bias.dim() == 2 ? weights.ffn_input.bias.size(1) : 0;
   const auto expect = [&](const Tensor& tensor, at::IntArrayRef sizes) {
     if (tensor.sizes() != sizes || !tensor.is_contiguous() ||
         tensor.scalar_type() != torch::kFloat32)
-      fail<InvalidArgument>(kWhere, "weights [{}] of {} for x [{}]",
+      fail<InvalidArgument>("rankmixer_block", "weights [{}] of {} for x [{}]",
                             fmt::join(tensor.sizes(), ", "), toString(tensor.scalar_type()),
                             fmt::join(x.sizes(), ", "));
   };
@@ -83,7 +83,7 @@ Tensor rankmixer_block(const Tensor& x, const RankMixerBlockWeights& weights) {
   if (samples == 0) return result;
   // Blocks of about the same size.
   const int64_t wanted = (samples + Int8Weights::kMostRows - 1) / Int8Weights::kMostRows,
-                most = (samples + wanted * kRowStep - 1) / (wanted * kRowStep) * kRowStep,
+                most = (samples + wanted * kBlockRows - 1) / (wanted * kBlockRows) * kBlockRows,
                 blocks = (samples + most - 1) / most;
   at::parallel_for(0, from.tokens * blocks, 1, [&](int64_t begin, int64_t end) {
     Scratch<float> scratch{thread_buffer<float, RankMixerBlockWeights>(most * (width + hidden))};

@@ -18,7 +18,6 @@ namespace {
 
 using torch::Tensor;
 
-constexpr const char* kWhere = "shared_attention";
 constexpr int64_t kSamples = 64;  // whose scores are held at a time
 
 /// Up to kSamples samples of one group.
@@ -63,14 +62,14 @@ MatrixView<T> rows_from(const RowTable<T>& table, int64_t first) {
 SharedRows check(const Tensor& vectors, const Tensor& rows, const SharedRows& groups) {
   if (vectors.dim() != 2 || rows.dim() != 2 || vectors.size(1) != rows.size(1) ||
       vectors.scalar_type() != rows.scalar_type() || !fits_loops(vectors) || !fits_loops(rows))
-    fail<InvalidArgument>(kWhere, "vectors are [{}] of {}, rows [{}] of {}",
+    fail<InvalidArgument>("shared_attention", "vectors are [{}] of {}, rows [{}] of {}",
                           fmt::join(vectors.sizes(), ", "), toString(vectors.scalar_type()),
                           fmt::join(rows.sizes(), ", "), toString(rows.scalar_type()));
-  SharedRows checked{checked_offsets(kWhere, groups.samples, vectors.size(0)),
-                     checked_offsets(kWhere, groups.rows, rows.size(0))};
+  SharedRows checked{checked_offsets("shared_attention", groups.samples, vectors.size(0)),
+                     checked_offsets("shared_attention", groups.rows, rows.size(0))};
   if (checked.samples.numel() != checked.rows.numel())
-    fail<InvalidArgument>(kWhere, "{} groups of samples, {} of rows", checked.samples.numel() - 1,
-                          checked.rows.numel() - 1);
+    fail<InvalidArgument>("shared_attention", "{} groups of samples, {} of rows",
+                          checked.samples.numel() - 1, checked.rows.numel() - 1);
   return checked;
 }
 
@@ -80,13 +79,13 @@ Tensor shared_attention(const Tensor& query, const Tensor& keys, const Tensor& v
                         const SharedRows& groups) {
   const SharedRows checked = check(query, keys, groups);
   if (values.sizes() != keys.sizes() || values.scalar_type() != keys.scalar_type())
-    fail<InvalidArgument>(kWhere, "keys are [{}], values [{}]", fmt::join(keys.sizes(), ", "),
-                          fmt::join(values.sizes(), ", "));
+    fail<InvalidArgument>("shared_attention", "keys are [{}], values [{}]",
+                          fmt::join(keys.sizes(), ", "), fmt::join(values.sizes(), ", "));
   const Tensor q = with_contiguous_rows(query), k = with_contiguous_rows(keys),
                v = with_contiguous_rows(values);
   const int64_t width = query.size(1);
   Tensor result = torch::zeros({query.size(0), width}, query.options());
-  AT_DISPATCH_FLOATING_TYPES(query.scalar_type(), kWhere, [&] {
+  AT_DISPATCH_FLOATING_TYPES(query.scalar_type(), "shared_attention", [&] {
     const auto key = row_table<scalar_t>(k), value = row_table<scalar_t>(v),
                asking = row_table<scalar_t>(q);
     for_each_block(blocks_of(checked), [&](const Block& block) {
@@ -111,7 +110,7 @@ Tensor shared_dots(const Tensor& vectors, const Tensor& rows, const SharedRows& 
   const int64_t dots =
       blocks.empty() ? 0 : blocks.back().dots + blocks.back().samples * blocks.back().rows;
   Tensor result = torch::empty({dots}, vectors.options());
-  AT_DISPATCH_FLOATING_TYPES(vectors.scalar_type(), kWhere, [&] {
+  AT_DISPATCH_FLOATING_TYPES(vectors.scalar_type(), "shared_attention", [&] {
     const auto table = row_table<scalar_t>(r), vector = row_table<scalar_t>(v);
     for_each_block(blocks, [&](const Block& block) {
       if (block.rows == 0) return;

@@ -20,7 +20,6 @@ using torch::Tensor;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-constexpr const char* kWhere = "text_mean";
 constexpr int64_t kGrain = 8;  // texts
 
 /// Calls body(text, its first row, [number of rows] listing them) for every text, on all threads.
@@ -103,7 +102,7 @@ class TextMeans : public torch::autograd::Function<TextMeans> {
 
 void check(const Tensor& x, const Tensor& logits) {
   if (x.dim() != 2 || logits.dim() != 1 || logits.size(0) != x.size(0))
-    fail<InvalidArgument>(kWhere, "x is [{}], logits [{}]; expected [total, w] and [total]",
+    fail<InvalidArgument>("text_mean", "x is [{}], logits [{}]; expected [total, w] and [total]",
                           fmt::join(x.sizes(), ", "), fmt::join(logits.sizes(), ", "));
 }
 
@@ -113,12 +112,12 @@ Tensor text_means(const Tensor& x, const Tensor& logits, const Tensor& offsets) 
   if (!x.device().is_cpu()) return text_means_reference(x, logits, offsets);
   check(x, logits);
   return TextMeans::apply(x.contiguous(), logits.contiguous(),
-                          checked_full_offsets(kWhere, offsets, x.size(0)));
+                          checked_full_offsets("text_mean", offsets, x.size(0)));
 }
 
 Tensor text_means_reference(const Tensor& x, const Tensor& logits, const Tensor& offsets) {
   check(x, logits);
-  const Tensor starts = checked_full_offsets(kWhere, offsets, x.size(0));
+  const Tensor starts = checked_full_offsets("text_mean", offsets, x.size(0));
   const int64_t count = starts.numel() - 1;
   const Tensor text =
       torch::arange(count, torch::kInt64).repeat_interleave(starts.diff()).to(x.device());

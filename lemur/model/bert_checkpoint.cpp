@@ -17,7 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kWhere = "pretrained";
 constexpr const char* kConfigFile = "config.json";
 constexpr const char* kWeightsFile = "model.safetensors";
 constexpr const char* kProjectionFile = "projection.safetensors";
@@ -28,7 +27,7 @@ constexpr const char* kTypeEmbedding = "embeddings.token_type_embeddings.weight"
 nlohmann::json read_config(const fs::path& folder) {
   for (const char* name : {kConfigFile, kWeightsFile})
     if (!fs::exists(folder / name))
-      fail<DataError>(kWhere,
+      fail<DataError>("pretrained",
                       "{} lacks {}; a pretrained folder holds config.json, model.safetensors and "
                       "vocab.txt",
                       folder.string(), name);
@@ -36,9 +35,10 @@ nlohmann::json read_config(const fs::path& folder) {
     nlohmann::json config = nlohmann::json::parse(read_file(folder / kConfigFile));
     if (config.is_object()) return config;
   } catch (const nlohmann::json::exception& error) {
-    fail<DataError>(kWhere, "{} is malformed: {}", (folder / kConfigFile).string(), error.what());
+    fail<DataError>("pretrained", "{} is malformed: {}", (folder / kConfigFile).string(),
+                    error.what());
   }
-  fail<DataError>(kWhere, "{} is no JSON object", (folder / kConfigFile).string());
+  fail<DataError>("pretrained", "{} is no JSON object", (folder / kConfigFile).string());
 }
 
 /// Throws DataError unless the key, or its default where it is absent, has the expected value.
@@ -46,14 +46,14 @@ void require_value(const fs::path& folder, const nlohmann::json& config, const c
                    const nlohmann::json& absent, const nlohmann::json& expected) {
   const nlohmann::json found = config.contains(key) ? config.at(key) : absent;
   if (found != expected)
-    fail<DataError>(kWhere, "{}: {} is {}; only {} can be read", (folder / kConfigFile).string(),
-                    key, found.dump(), expected.dump());
+    fail<DataError>("pretrained", "{}: {} is {}; only {} can be read",
+                    (folder / kConfigFile).string(), key, found.dump(), expected.dump());
 }
 
 int64_t require_size(const fs::path& folder, const nlohmann::json& config, const char* key) {
   const nlohmann::json value = config.value(key, nlohmann::json());
   if (!value.is_number_integer() || value.get<int64_t>() < 1)
-    fail<DataError>(kWhere, "{}: {} is {}; expected a positive integer",
+    fail<DataError>("pretrained", "{}: {} is {}; expected a positive integer",
                     (folder / kConfigFile).string(), key, value.dump());
   return value.get<int64_t>();
 }
@@ -109,7 +109,7 @@ class WeightsReader {
   explicit WeightsReader(const fs::path& path) : path_(path.string()), file_(path) {
     for (const auto& [name, entry] : file_.entries())
       if (!entries_.emplace(canonical_name(name), std::pair(name, &entry)).second)
-        fail<DataError>(kWhere,
+        fail<DataError>("pretrained",
                         "{} holds '{}' twice, with and without the prefix 'bert.' or under "
                         "an old name",
                         path_, canonical_name(name));
@@ -118,14 +118,14 @@ class WeightsReader {
   /// Returns the tensor as float32, whatever its shape.
   torch::Tensor take(const std::string& name) {
     const auto found = entries_.find(name);
-    if (found == entries_.end()) fail<DataError>(kWhere, "{} lacks tensor '{}'", path_, name);
+    if (found == entries_.end()) fail<DataError>("pretrained", "{} lacks tensor '{}'", path_, name);
     taken_.insert(name);
     const TensorEntry& entry = *found->second.second;
     static const std::map<std::string, torch::ScalarType> kTypes = {
         {"F32", torch::kFloat32}, {"F16", torch::kFloat16}, {"BF16", torch::kBFloat16}};
     const auto type = kTypes.find(entry.dtype);
     if (type == kTypes.end())
-      fail<DataError>(kWhere, "{}: tensor '{}' is {}; expected F32, F16 or BF16", path_,
+      fail<DataError>("pretrained", "{}: tensor '{}' is {}; expected F32, F16 or BF16", path_,
                       found->second.first, entry.dtype);
     torch::Tensor raw = torch::empty(entry.shape, type->second);
     std::memcpy(raw.data_ptr(), entry.data.data(), entry.data.size());
@@ -136,8 +136,8 @@ class WeightsReader {
   void copy_to(const std::string& name, torch::Tensor target) {
     const torch::Tensor value = take(name);
     if (value.sizes() != target.sizes())
-      fail<DataError>(kWhere, "{}: tensor '{}' is [{}]; by config.json it is [{}]", path_, name,
-                      fmt::join(value.sizes(), ", "), fmt::join(target.sizes(), ", "));
+      fail<DataError>("pretrained", "{}: tensor '{}' is [{}]; by config.json it is [{}]", path_,
+                      name, fmt::join(value.sizes(), ", "), fmt::join(target.sizes(), ", "));
     target.copy_(value);
   }
 
@@ -163,8 +163,9 @@ void load_types(WeightsReader& reader, bool rows_are_fields, BertEncoder& encode
   const auto parameters = encoder->named_parameters();
   const torch::Tensor types = reader.take(kTypeEmbedding);
   if (types.dim() != 2 || types.size(0) < 1 || types.size(1) != encoder->options().width)
-    fail<DataError>(kWhere, "{}: tensor '{}' is [{}]; expected [1 or more, {}]", reader.path(),
-                    kTypeEmbedding, fmt::join(types.sizes(), ", "), encoder->options().width);
+    fail<DataError>("pretrained", "{}: tensor '{}' is [{}]; expected [1 or more, {}]",
+                    reader.path(), kTypeEmbedding, fmt::join(types.sizes(), ", "),
+                    encoder->options().width);
   torch::Tensor fields = parameters["field_embedding.weight"].detach();
   const torch::Tensor first = types.narrow(0, 0, 1);
   parameters["type_embedding.weight"].detach().copy_(first);
@@ -213,11 +214,11 @@ BertSizes read_bert_sizes(const fs::path& folder) {
   sizes.max_length = require_size(folder, config, "max_position_embeddings");
   const nlohmann::json epsilon = config.value("layer_norm_eps", nlohmann::json(1e-12));
   if (!epsilon.is_number() || !(epsilon.get<double>() > 0) || epsilon.get<double>() > 1)
-    fail<DataError>(kWhere, "{}: layer_norm_eps is {}; expected above 0, at most 1",
+    fail<DataError>("pretrained", "{}: layer_norm_eps is {}; expected above 0, at most 1",
                     (folder / kConfigFile).string(), epsilon.dump());
   sizes.norm_epsilon = epsilon.get<double>();
   if (sizes.width % sizes.heads != 0)
-    fail<DataError>(kWhere, "{}: {} attention heads do not divide the width {}",
+    fail<DataError>("pretrained", "{}: {} attention heads do not divide the width {}",
                     (folder / kConfigFile).string(), sizes.heads, sizes.width);
   return sizes;
 }

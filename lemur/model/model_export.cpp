@@ -18,7 +18,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kWhere = "export";
 constexpr size_t kRowsAtOnce = 4096;
 
 /// Writes lemur's own encoder; its sizes are those of its parameters.
@@ -97,7 +96,7 @@ std::vector<uint32_t> documents_of(const DocumentBank& bank, const SampleStore& 
 
 void check_id(std::string_view id) {
   if (id.find('\n') != std::string_view::npos)
-    fail<DataError>(kWhere, "the ID '{}' holds a line break, which ids.txt cannot", id);
+    fail<DataError>("export", "the ID '{}' holds a line break, which ids.txt cannot", id);
 }
 
 }  // namespace

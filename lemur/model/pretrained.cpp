@@ -13,8 +13,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kWhere = "pretrained";
-
 /// One of the two encoders, as the configuration names and limits it.
 struct Start {
   const char* key;         // of the folder
@@ -43,10 +41,11 @@ void check_vocabulary(const fs::path& of_store, const fs::path& of_checkpoint) {
   const auto advice = fmt::format("ingest with tokenizer.vocab = \"{}\"", of_checkpoint.string());
   for (size_t i = 0; i < shared; ++i)
     if (store[i] != checkpoint[i])
-      fail<InvalidArgument>(kWhere, "piece {} is '{}' in the store's vocabulary and '{}' in {}: {}",
-                            i, store[i], checkpoint[i], of_checkpoint.string(), advice);
+      fail<InvalidArgument>("pretrained",
+                            "piece {} is '{}' in the store's vocabulary and '{}' in {}: {}", i,
+                            store[i], checkpoint[i], of_checkpoint.string(), advice);
   if (store.size() != checkpoint.size())
-    fail<InvalidArgument>(kWhere, "the store's vocabulary has {} pieces, {} has {}: {}",
+    fail<InvalidArgument>("pretrained", "the store's vocabulary has {} pieces, {} has {}: {}",
                           store.size(), of_checkpoint.string(), checkpoint.size(), advice);
 }
 
@@ -58,7 +57,7 @@ void check_case(const fs::path& folder, bool lower_case) {
   if (!config.is_object() || !config.contains("do_lower_case") ||
       config["do_lower_case"] == nlohmann::json(lower_case))
     return;
-  fail<InvalidArgument>(kWhere,
+  fail<InvalidArgument>("pretrained",
                         "tokenizer.lower_case = {}, but the tokenizer_config.json of {} has "
                         "do_lower_case = {}",
                         lower_case, folder.string(), config["do_lower_case"].dump());
@@ -68,20 +67,20 @@ void check_case(const fs::path& folder, bool lower_case) {
 BertSizes adopt(const Start& start, const TokenizerOptions& tokenizer, const SampleStore& store) {
   BertSizes sizes = read_bert_sizes(start.path);
   if (start.layers > sizes.layers)
-    fail<InvalidArgument>(kWhere, "{} = {}, but {} has {} layers", start.layers_key, start.layers,
-                          start.path.string(), sizes.layers);
+    fail<InvalidArgument>("pretrained", "{} = {}, but {} has {} layers", start.layers_key,
+                          start.layers, start.path.string(), sizes.layers);
   if (start.layers > 0) sizes.layers = start.layers;
   if (start.longest > sizes.max_length)
-    fail<InvalidArgument>(kWhere,
+    fail<InvalidArgument>("pretrained",
                           "texts for {} have up to {} tokens, [CLS] and [SEP] included, but {} has "
                           "{} positions",
                           start.key, start.longest, start.path.string(), sizes.max_length);
   check_vocabulary(store.vocabulary_path(), start.path / "vocab.txt");
   check_case(start.path, tokenizer.lower_case);
   if (store.schema().vocabulary_size > sizes.vocabulary)
-    fail<DataError>(kWhere, "{} holds {} pieces, but by its config.json the vocabulary has {}",
-                    (start.path / "vocab.txt").string(), store.schema().vocabulary_size,
-                    sizes.vocabulary);
+    fail<DataError>(
+        "pretrained", "{} holds {} pieces, but by its config.json the vocabulary has {}",
+        (start.path / "vocab.txt").string(), store.schema().vocabulary_size, sizes.vocabulary);
   return sizes;
 }
 
@@ -91,8 +90,9 @@ void check_sizes(const ModelOptions& model, const std::string& folder, const Ber
   const ModelOptions defaults;
   const auto check = [&](const char* key, int64_t value, int64_t standard, int64_t expected) {
     if (value != standard && value != expected)
-      fail<InvalidArgument>(kWhere, "{} = {}, but it is {} in '{}': set it so or leave it out", key,
-                            value, expected, folder);
+      fail<InvalidArgument>("pretrained",
+                            "{} = {}, but it is {} in '{}': set it so or leave it out", key, value,
+                            expected, folder);
   };
   check("model.encoder_width", model.encoder_width, defaults.encoder_width, sizes.width);
   check("model.encoder_heads", model.encoder_heads, defaults.encoder_heads, sizes.heads);
@@ -104,17 +104,17 @@ void check_sizes(const ModelOptions& model, const std::string& folder, const Ber
 /// Checks what can be checked without the checkpoints.
 void check_use(const ModelOptions& model, const StoreSchema& schema) {
   if (!model.document_pretrained.empty() && schema.text.empty())
-    fail<InvalidArgument>(kWhere,
+    fail<InvalidArgument>("pretrained",
                           "model.document_pretrained = '{}' has nothing to encode: there is "
                           "no [[data.text]]",
                           model.document_pretrained);
   if (!model.query_pretrained.empty() && !schema.has_queries)
-    fail<InvalidArgument>(kWhere,
+    fail<InvalidArgument>("pretrained",
                           "model.query_pretrained = '{}' has nothing to encode: there is no "
                           "data.columns.query",
                           model.query_pretrained);
   if (!model.document_pretrained.empty() && !schema.images.empty())
-    fail<InvalidArgument>(kWhere,
+    fail<InvalidArgument>("pretrained",
                           "the pretrained encoder of model.document_pretrained = '{}' reads texts "
                           "only: images ([[data.image]] '{}') need lemur's own document encoder",
                           model.document_pretrained, schema.images[0].name);
@@ -123,7 +123,7 @@ void check_use(const ModelOptions& model, const StoreSchema& schema) {
 /// Throws InvalidArgument where words are to be shared between encoders of different origin.
 void check_sharing(const ModelOptions& model, const Start& document, const Start& query) {
   if (model.share_word_embeddings && document.path != query.path)
-    fail<InvalidArgument>(kWhere,
+    fail<InvalidArgument>("pretrained",
                           "model.share_word_embeddings needs one origin of both encoders, but {} = "
                           "'{}' and {} = '{}': set it to false",
                           document.key, document.folder, query.key, query.folder);

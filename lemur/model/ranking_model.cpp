@@ -11,11 +11,11 @@
 #include "lemur/kernels/shared_attention.h"
 #include "lemur/model/bert_checkpoint.h"
 #include "lemur/model/image_patches.h"
-#include "lemur/model/unit_rows.h"
 #include "lemur/nn/cic.h"
 #include "lemur/nn/ragged_similarity.h"
 #include "lemur/nn/recent_mean.h"
 #include "lemur/nn/sqdc.h"
+#include "lemur/nn/unit_rows.h"
 #include "lemur/simd/flops.h"
 
 namespace lemur {

@@ -12,18 +12,16 @@
 namespace lemur {
 namespace {
 
-constexpr const char* kWhere = "BERT encoder";
-
 void check(const BertEncoderOptions& o) {
   if (o.vocabulary < 1 || o.width < 1 || o.layers < 1 || o.heads < 1 || o.ffn < 1 ||
       o.max_length < 1 || o.fields < 1 || o.output < 1)
-    fail<InvalidArgument>(kWhere,
+    fail<InvalidArgument>("BERT encoder",
                           "vocabulary {}, width {}, layers {}, heads {}, ffn {}, max_length {}, "
                           "fields {}, output {}: each must be positive",
                           o.vocabulary, o.width, o.layers, o.heads, o.ffn, o.max_length, o.fields,
                           o.output);
   if (o.width % o.heads != 0)
-    fail<InvalidArgument>(kWhere, "{} heads do not divide the width {}", o.heads, o.width);
+    fail<InvalidArgument>("BERT encoder", "{} heads do not divide the width {}", o.heads, o.width);
 }
 
 LayerNorm bert_norm(const BertEncoderOptions& options) {
@@ -68,7 +66,7 @@ BertEncoderImpl::BertEncoderImpl(const BertEncoderOptions& options,
     word_embedding_ =
         register_module("word_embedding", initialized_embedding(options.vocabulary, options.width));
   } else {
-    check_shared_words(kWhere, word_embedding_, options.vocabulary, options.width);
+    check_shared_words("BERT encoder", word_embedding_, options.vocabulary, options.width);
   }
   position_embedding_ = register_module("position_embedding",
                                         initialized_embedding(options.max_length, options.width));
@@ -85,13 +83,14 @@ BertEncoderImpl::BertEncoderImpl(const BertEncoderOptions& options,
 torch::Tensor BertEncoderImpl::states(const torch::Tensor& tokens, const torch::Tensor& positions,
                                       const torch::Tensor& fields, const torch::Tensor& offsets) {
   const int64_t total = tokens.numel();
-  const torch::Tensor first = first_tokens(kWhere, offsets, total);
+  const torch::Tensor first = first_tokens("BERT encoder", offsets, total);
   torch::Tensor x =
-      word_embedding_(checked_index(kWhere, "token", tokens, total, 0, options_.vocabulary)) +
+      word_embedding_(
+          checked_index("BERT encoder", "token", tokens, total, 0, options_.vocabulary)) +
       position_embedding_(
-          checked_index(kWhere, "position", positions, total, 0, options_.max_length)) +
+          checked_index("BERT encoder", "position", positions, total, 0, options_.max_length)) +
       type_embedding_->weight +
-      field_embedding_(checked_index(kWhere, "field", fields, total, 0, options_.fields));
+      field_embedding_(checked_index("BERT encoder", "field", fields, total, 0, options_.fields));
   x = torch::dropout(embedding_norm_(x), options_.dropout, is_training());
 
   // Only the first tokens are read in the end, so the last layer stops at its attention for others.

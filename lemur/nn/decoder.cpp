@@ -10,11 +10,6 @@
 #include "lemur/kernels/shared_attention.h"
 
 namespace lemur {
-namespace {
-
-constexpr const char* kWhere = "decoder";
-
-}  // namespace
 
 HistoryDecoderLayerImpl::HistoryDecoderLayerImpl(const HistoryDecoderOptions& options)
     : heads_(options.heads) {
@@ -89,12 +84,12 @@ HistoryDecoderImpl::HistoryDecoderImpl(const HistoryDecoderOptions& options) : o
   if (o.input < 1 || o.width < 1 || o.layers < 1 || o.heads < 1 || o.gaps < 1 || o.actions < 1 ||
       o.ffn_factor < 1)
     fail<InvalidArgument>(
-        kWhere,
+        "decoder",
         "input {}, width {}, layers {}, heads {}, gaps {}, actions {}, ffn_factor "
         "{}: each must be positive",
         o.input, o.width, o.layers, o.heads, o.gaps, o.actions, o.ffn_factor);
   if (o.width % o.heads != 0)
-    fail<InvalidArgument>(kWhere, "{} heads do not divide the width {}", o.heads, o.width);
+    fail<InvalidArgument>("decoder", "{} heads do not divide the width {}", o.heads, o.width);
   input_ = register_module("input", initialized_linear(o.input, o.width));
   gap_embedding_ = register_module("gap_embedding", initialized_embedding(o.gaps, o.width));
   action_embedding_ =
@@ -108,10 +103,10 @@ torch::Tensor HistoryDecoderImpl::forward(const torch::Tensor& features,
                                           const torch::Tensor& elements,
                                           const RaggedHistory& history) {
   if (features.dim() != 2 || features.size(1) != options_.input)
-    fail<InvalidArgument>(kWhere, "features have shape {}; expected [B, {}]",
+    fail<InvalidArgument>("decoder", "features have shape {}; expected [B, {}]",
                           fmt::join(features.sizes(), " x "), options_.input);
   if (elements.dim() != 2 || elements.size(1) != options_.width)
-    fail<InvalidArgument>(kWhere, "elements have shape {}; expected [U, {}]",
+    fail<InvalidArgument>("decoder", "elements have shape {}; expected [U, {}]",
                           fmt::join(elements.sizes(), " x "), options_.width);
   torch::Tensor query = input_(features);
   if (history.samples.defined()) {

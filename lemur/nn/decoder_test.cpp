@@ -25,11 +25,11 @@ HistoryDecoderOptions small(int64_t heads, bool projected) {
 }
 
 /// Six samples: no element, 1, 31, 32, 33, and two elements that are missing.
-struct Example {
+struct DecoderExample {
   Tensor features, elements;
   RaggedHistory history;
 
-  Example() {
+  DecoderExample() {
     torch::manual_seed(4);
     features = torch::randn({6, 7}, torch::kFloat64).set_requires_grad(true);
     elements = torch::randn({9, 6}, torch::kFloat64).set_requires_grad(true);
@@ -43,7 +43,7 @@ struct Example {
 };
 
 TEST(HistoryDecoder, HasTheGradientOfFiniteDifferences) {
-  const Example x;
+  const DecoderExample x;
   for (int64_t heads : {1, 3})
     for (bool projected : {false, true}) {
       SCOPED_TRACE(fmt::format("{} heads, projected {}", heads, projected));
@@ -55,7 +55,8 @@ TEST(HistoryDecoder, HasTheGradientOfFiniteDifferences) {
 }
 
 /// One layer's output with every element, key and value written out.
-Tensor literal_layer(HistoryDecoder& decoder, const Example& x, const HistoryDecoderOptions& o) {
+Tensor literal_layer(HistoryDecoder& decoder, const DecoderExample& x,
+                     const HistoryDecoderOptions& o) {
   const auto p = decoder->named_parameters();
   const auto linear = [&](const Tensor& v, const std::string& name) {
     return torch::linear(v, p[name + ".weight"], p[name + ".bias"]);
@@ -99,7 +100,7 @@ Tensor literal_layer(HistoryDecoder& decoder, const Example& x, const HistoryDec
 }
 
 TEST(HistoryDecoder, EqualsAttentionOverMaterialisedElements) {
-  const Example x;
+  const DecoderExample x;
   for (int64_t heads : {1, 2})
     for (bool projected : {false, true}) {
       HistoryDecoderOptions options = small(heads, projected);
@@ -132,7 +133,7 @@ TEST(HistoryDecoder, NamesWhatIsWrong) {
       std::string::npos);
   HistoryDecoder decoder(small(1, false));
   decoder->to(torch::kFloat64);
-  const Example x;
+  const DecoderExample x;
   EXPECT_NE(message_of<InvalidArgument>([&] {
               decoder(x.features.slice(1, 1), x.elements, x.history);
             }).find("6 x 6; expected [B, 7]"),

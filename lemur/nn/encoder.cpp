@@ -16,22 +16,21 @@
 namespace lemur {
 namespace {
 
-constexpr const char* kWhere = "encoder";
 constexpr double kNoWeight = -1e4;  // log of the weight of a word that a mean leaves out
 constexpr double kWordScale = 0.06, kPlaceScale = 0.002;  // deviations that start_from_words gives
 
 void check(const EncoderOptions& o) {
   if (o.vocabulary < 1 || o.width < 1 || o.layers < 1 || o.heads < 1 || o.ffn_factor < 1 ||
       o.max_length < 1 || o.types < 1 || o.output < 1)
-    fail<InvalidArgument>(kWhere,
+    fail<InvalidArgument>("encoder",
                           "vocabulary {}, width {}, layers {}, heads {}, ffn_factor {}, max_length "
                           "{}, types {}, output {}: each must be positive",
                           o.vocabulary, o.width, o.layers, o.heads, o.ffn_factor, o.max_length,
                           o.types, o.output);
   if (o.width % o.heads != 0)
-    fail<InvalidArgument>(kWhere, "{} heads do not divide the width {}", o.heads, o.width);
+    fail<InvalidArgument>("encoder", "{} heads do not divide the width {}", o.heads, o.width);
   if (o.patch_width < 0 || o.patch_parts < 1 || o.patch_width % o.patch_parts != 0)
-    fail<InvalidArgument>(kWhere, "{} parts do not divide a patch of {} numbers", o.patch_parts,
+    fail<InvalidArgument>("encoder", "{} parts do not divide a patch of {} numbers", o.patch_parts,
                           o.patch_width);
 }
 
@@ -99,7 +98,7 @@ EncoderImpl::EncoderImpl(const EncoderOptions& options, torch::nn::Embedding sha
     word_embedding_ =
         register_module("word_embedding", initialized_embedding(options.vocabulary, options.width));
   } else {
-    check_shared_words(kWhere, word_embedding_, options.vocabulary, options.width);
+    check_shared_words("encoder", word_embedding_, options.vocabulary, options.width);
   }
   if (options.pools_words)
     word_weight_ = register_parameter("word_weight", torch::zeros({options.vocabulary}));
@@ -126,16 +125,16 @@ EncoderImpl::EncoderImpl(const EncoderOptions& options, torch::nn::Embedding sha
 torch::Tensor EncoderImpl::embed(const torch::Tensor& tokens, const PackedPatches& patches) {
   // Words weigh sqrt(d) (Vaswani et al. 2017, 3.4): otherwise what all texts share, positions and
   // types, drowns the words of an untrained encoder, and SQDC begins with equal vectors.
-  torch::Tensor words = word_embedding_(checked_index(kWhere, "token", tokens, tokens.numel(), 0,
+  torch::Tensor words = word_embedding_(checked_index("encoder", "token", tokens, tokens.numel(), 0,
                                                       options_.vocabulary)) *
                         std::sqrt(static_cast<double>(options_.width));
   if (!patches.values.defined() || patches.values.numel() == 0) return words;
   if (patch_input_.is_empty() || patches.values.dim() != 2 ||
       patches.values.size(1) != options_.patch_width)
-    fail<InvalidArgument>(kWhere, "patches are [{}]; expected rows of {} numbers",
+    fail<InvalidArgument>("encoder", "patches are [{}]; expected rows of {} numbers",
                           fmt::join(patches.values.sizes(), ", "), options_.patch_width);
-  const torch::Tensor rows =
-      checked_index(kWhere, "patch row", patches.rows, patches.values.size(0), 0, tokens.numel());
+  const torch::Tensor rows = checked_index("encoder", "patch row", patches.rows,
+                                           patches.values.size(0), 0, tokens.numel());
   return words.index_copy(0, rows, embed(patches.values).to(words.dtype()));
 }
 
@@ -151,7 +150,7 @@ torch::Tensor EncoderImpl::embed(const torch::Tensor& patches) {
 torch::Tensor EncoderImpl::forward(const torch::Tensor& tokens, const torch::Tensor& positions,
                                    const torch::Tensor& types, const torch::Tensor& offsets,
                                    const PackedPatches& patches) {
-  const torch::Tensor first = first_tokens(kWhere, offsets, tokens.numel());
+  const torch::Tensor first = first_tokens("encoder", offsets, tokens.numel());
   torch::Tensor x = embed_packed(tokens, positions, types, patches);
   x = torch::dropout(x, options_.dropout, is_training());
   if (!options_.pools_words) return output_(final_norm_(apply_layers(x, offsets, first)));
@@ -163,8 +162,8 @@ torch::Tensor EncoderImpl::embed_packed(const torch::Tensor& tokens, const torch
   const int64_t total = tokens.numel();
   return embed(tokens, patches) +
          position_embedding_(
-             checked_index(kWhere, "position", positions, total, 0, options_.max_length)) +
-         type_embedding_(checked_index(kWhere, "type", types, total, 0, options_.types));
+             checked_index("encoder", "position", positions, total, 0, options_.max_length)) +
+         type_embedding_(checked_index("encoder", "type", types, total, 0, options_.types));
 }
 
 /// Returns the weighted means of the texts' rows x [total, d].

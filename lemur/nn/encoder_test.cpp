@@ -12,18 +12,18 @@ namespace {
 
 using torch::Tensor;
 
-const EncoderOptions kSmall{.vocabulary = kTestVocabulary,
-                            .width = 12,
-                            .layers = 2,
-                            .heads = 3,
-                            .ffn_factor = 2,
-                            .max_length = 33,
-                            .types = kTestTypes,
-                            .output = 5,
-                            .dropout = 0};
+const EncoderOptions kSmallEncoder{.vocabulary = kTestVocabulary,
+                                   .width = 12,
+                                   .layers = 2,
+                                   .heads = 3,
+                                   .ffn_factor = 2,
+                                   .max_length = 33,
+                                   .types = kTestTypes,
+                                   .output = 5,
+                                   .dropout = 0};
 
 TEST(Encoder, HasTheGradientOfFiniteDifferences) {
-  Encoder encoder(kSmall);
+  Encoder encoder(kSmallEncoder);
   prepare_for_check(*encoder);
   const RandomTexts texts({1, 31, 32, 33, 4});
   expect_gradients(*encoder, [&] { return texts.encode(encoder); });
@@ -36,7 +36,7 @@ PackedPatches every_third(const RandomTexts& texts, int64_t width) {
 }
 
 TEST(Encoder, HasTheGradientOfFiniteDifferencesWithImages) {
-  EncoderOptions options = kSmall;
+  EncoderOptions options = kSmallEncoder;
   options.patch_width = 10;
   options.patch_parts = 2;
   Encoder encoder(options);
@@ -51,7 +51,7 @@ TEST(Encoder, HasTheGradientOfFiniteDifferencesWithImages) {
 }
 
 TEST(Encoder, ReadsPatchesInPlaceOfTokens) {
-  EncoderOptions options = kSmall;
+  EncoderOptions options = kSmallEncoder;
   options.patch_width = 7;
   Encoder encoder(options);
   encoder->to(torch::kFloat64);
@@ -78,7 +78,7 @@ TEST(Encoder, ReadsPatchesInPlaceOfTokens) {
 }
 
 TEST(Encoder, BeginsWithPatchesAsTheSumOfTheirParts) {
-  EncoderOptions options = kSmall;
+  EncoderOptions options = kSmallEncoder;
   options.patch_width = 10;
   options.patch_parts = 2;
   Encoder encoder(options);
@@ -99,7 +99,7 @@ TEST(Encoder, BeginsWithPatchesAsTheSumOfTheirParts) {
 
 TEST(Encoder, EncodesEachTextAsIfAlone) {
   torch::manual_seed(1);
-  Encoder encoder(kSmall);
+  Encoder encoder(kSmallEncoder);
   encoder->to(torch::kFloat64);
   const RandomTexts texts({1, 31, 32, 33});
   const Tensor all = texts.encode(encoder);
@@ -115,7 +115,7 @@ TEST(Encoder, EncodesEachTextAsIfAlone) {
 }
 
 TEST(Encoder, IsItsLayersOneAfterTheOther) {
-  EncoderOptions options = kSmall;
+  EncoderOptions options = kSmallEncoder;
   options.dropout = 1e-10;  // hits nothing, but is not left to packed_blocks
   Encoder encoder(options);
   encoder->to(torch::kFloat64);
@@ -128,7 +128,7 @@ TEST(Encoder, IsItsLayersOneAfterTheOther) {
 
 TEST(EncoderLayer, GivesTheSameForAFewRowsAsForAll) {
   torch::manual_seed(1);
-  EncoderLayer layer(kSmall);
+  EncoderLayer layer(kSmallEncoder);
   layer->to(torch::kFloat64);
   const Tensor x = torch::randn({7, 12}, torch::kFloat64);
   const Tensor offsets = torch::tensor({0, 3, 7}, torch::kInt64);
@@ -138,9 +138,9 @@ TEST(EncoderLayer, GivesTheSameForAFewRowsAsForAll) {
 }
 
 TEST(EncoderLayer, GivesTheSameFused) {
-  EncoderLayer layer(kSmall);
+  EncoderLayer layer(kSmallEncoder);
   prepare_for_check(*layer);
-  const torch::Tensor x = torch::randn({36, kSmall.width}, torch::kFloat64),
+  const torch::Tensor x = torch::randn({36, kSmallEncoder.width}, torch::kFloat64),
                       offsets = torch::tensor({0, 3, 4, 36}, torch::kInt64),
                       rows = torch::tensor({0, 3, 4}, torch::kInt64);
   const DeviceTexts texts = texts_on_device(offsets, torch::kCPU);
@@ -153,7 +153,7 @@ TEST(EncoderLayer, GivesTheSameFused) {
 
 TEST(Encoder, DependsOnOrderAndTypes) {
   torch::manual_seed(1);
-  Encoder encoder(kSmall);
+  Encoder encoder(kSmallEncoder);
   const RandomTexts texts({9});
   const Tensor before = texts.encode(encoder);
   RandomTexts reversed = texts;
@@ -165,13 +165,13 @@ TEST(Encoder, DependsOnOrderAndTypes) {
 }
 
 TEST(Encoder, SharesAWordEmbeddingThatItsOwnerRegisters) {
-  Encoder owner(kSmall);
-  Encoder guest(kSmall, owner->word_embedding());
+  Encoder owner(kSmallEncoder);
+  Encoder guest(kSmallEncoder, owner->word_embedding());
   EXPECT_TRUE(owner->named_parameters().contains("word_embedding.weight"));
   EXPECT_FALSE(guest->named_parameters().contains("word_embedding.weight"));
   weighted_sum(RandomTexts({4}).encode(guest)).backward();
   EXPECT_GT(owner->word_embedding()->weight.grad().abs().sum().item<double>(), 0);
-  EncoderOptions wider = kSmall;
+  EncoderOptions wider = kSmallEncoder;
   wider.width = 24;
   EXPECT_NE(message_of<InvalidArgument>([&] {
               Encoder(wider, owner->word_embedding());
@@ -180,14 +180,14 @@ TEST(Encoder, SharesAWordEmbeddingThatItsOwnerRegisters) {
 }
 
 TEST(Encoder, EncodesNoTexts) {
-  Encoder encoder(kSmall);
+  Encoder encoder(kSmallEncoder);
   const Tensor none = RandomTexts({}).encode(encoder);
   EXPECT_EQ(none.sizes(), torch::IntArrayRef({0, 5}));
   none.sum().backward();
 }
 
 TEST(Encoder, DropsOutInTrainingOnly) {
-  EncoderOptions options = kSmall;
+  EncoderOptions options = kSmallEncoder;
   options.dropout = 0.5;
   Encoder encoder(options);
   const RandomTexts texts({9});
@@ -197,7 +197,7 @@ TEST(Encoder, DropsOutInTrainingOnly) {
 }
 
 TEST(Encoder, NamesWhatIsWrong) {
-  EncoderOptions options = kSmall;
+  EncoderOptions options = kSmallEncoder;
   options.heads = 5;
   EXPECT_NE(message_of<InvalidArgument>([&] {
               Encoder{options};
@@ -206,7 +206,7 @@ TEST(Encoder, NamesWhatIsWrong) {
   options.vocabulary = 0;
   EXPECT_NE(message_of<InvalidArgument>([&] { Encoder{options}; }).find("vocabulary 0"),
             std::string::npos);
-  Encoder encoder(kSmall);
+  Encoder encoder(kSmallEncoder);
   RandomTexts texts({4});
   texts.tokens[1] = 13;
   EXPECT_NE(message_of<InvalidArgument>([&] {

@@ -18,8 +18,6 @@ namespace {
 
 using torch::Tensor;
 
-constexpr const char* kWhere = "ragged_similarity";
-
 /// Returns the elements of sample b that are not missing (`document` null: all), newest first.
 void newest_first(const int64_t* offsets, const int64_t* document, int64_t b,
                   std::vector<int64_t>& elements) {
@@ -78,7 +76,7 @@ class RaggedSimilarity : public torch::autograd::Function<RaggedSimilarity> {
     const Tensor largest = torch::full({samples, k}, -1, offsets.options());
     const auto *begin = offsets.data_ptr<int64_t>(), *index = indices_of(document);
     auto* kept = largest.data_ptr<int64_t>();
-    AT_DISPATCH_FLOATING_TYPES(cosines.scalar_type(), kWhere, [&] {
+    AT_DISPATCH_FLOATING_TYPES(cosines.scalar_type(), "ragged_similarity", [&] {
       const auto* values = cosines.data_ptr<scalar_t>();
       auto* result = features.data_ptr<scalar_t>();
       at::parallel_for(0, samples, 8, [&](int64_t from, int64_t to) {
@@ -113,7 +111,7 @@ class RaggedSimilarity : public torch::autograd::Function<RaggedSimilarity> {
         torch::zeros({context->saved_data["elements"].toInt()}, gradient.options());
     const auto *begin = offsets.data_ptr<int64_t>(), *index = indices_of(document),
                *largest = saved[2].data_ptr<int64_t>();
-    AT_DISPATCH_FLOATING_TYPES(gradient.scalar_type(), kWhere, [&] {
+    AT_DISPATCH_FLOATING_TYPES(gradient.scalar_type(), "ragged_similarity", [&] {
       const auto* given = gradient.data_ptr<scalar_t>();
       auto* sums = result.data_ptr<scalar_t>();
       at::parallel_for(0, gradient.size(0), 8, [&](int64_t from, int64_t to) {
@@ -148,11 +146,11 @@ struct Indices {
 };
 
 Indices check(const Tensor& cosines, const Tensor& offsets, const Tensor& document, int64_t k) {
-  if (k < 1) fail<InvalidArgument>(kWhere, "k is {}; expected at least 1", k);
+  if (k < 1) fail<InvalidArgument>("ragged_similarity", "k is {}; expected at least 1", k);
   if (cosines.dim() != 1 || (document.defined() && cosines.numel() != document.numel()))
-    fail<InvalidArgument>(kWhere, "cosines of shape [{}] for {} elements",
+    fail<InvalidArgument>("ragged_similarity", "cosines of shape [{}] for {} elements",
                           fmt::join(cosines.sizes(), ", "), document.numel());
-  return {checked_offsets(kWhere, offsets, cosines.numel()),
+  return {checked_offsets("ragged_similarity", offsets, cosines.numel()),
           document.defined() ? document.to(torch::kInt64).contiguous()
                              : torch::empty({0}, torch::kInt64)};
 }

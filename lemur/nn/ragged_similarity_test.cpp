@@ -12,10 +12,10 @@ namespace {
 using torch::Tensor;
 
 /// Histories of several lengths, a fifth of the elements missing.
-struct Example {
+struct SimilarityExample {
   Tensor cosines, offsets, document;
 
-  explicit Example(torch::Dtype type) {
+  explicit SimilarityExample(torch::Dtype type) {
     torch::manual_seed(9);
     const std::vector<int64_t> lengths = {0, 1, 31, 32, 33, 3, 12, 60, 5, 9};
     std::vector<int64_t> begin = {0};
@@ -45,7 +45,7 @@ TEST(RaggedSimilarity, ListsRecentThenLargestThenStatistics) {
 TEST(RaggedSimilarity, AgreesWithTheReference) {
   for (torch::Dtype type : {torch::kFloat32, torch::kFloat64})
     for (int64_t k : {1, 31, 32, 33}) {
-      const Example x(type);
+      const SimilarityExample x(type);
       const Tensor found = ragged_similarity(x.cosines, x.offsets, x.document, k);
       const Tensor expected = ragged_similarity_reference(x.cosines, x.offsets, x.document, k);
       EXPECT_EQ(found.size(1), ragged_similarity_width(k));
@@ -73,7 +73,7 @@ TEST(RaggedSimilarity, FindsTheLargestOfManyEqualOnesInTheirOrder) {
 }
 
 TEST(RaggedSimilarity, HasTheGradientOfFiniteDifferences) {
-  const Example x(torch::kFloat64);
+  const SimilarityExample x(torch::kFloat64);
   for (int64_t k : {1, 8, 64})
     EXPECT_LT(
         gradient_error(
@@ -83,7 +83,7 @@ TEST(RaggedSimilarity, HasTheGradientOfFiniteDifferences) {
 }
 
 TEST(RaggedSimilarity, IsZeroWithoutDocuments) {
-  const Example x(torch::kFloat32);
+  const SimilarityExample x(torch::kFloat32);
   const Tensor features = ragged_similarity(x.cosines, x.offsets, x.document, 4);
   for (int64_t b : {0, 5}) EXPECT_EQ(features[b].abs().sum().item<double>(), 0);
   const auto none = torch::empty({0}, torch::kInt64);
@@ -92,7 +92,7 @@ TEST(RaggedSimilarity, IsZeroWithoutDocuments) {
 }
 
 TEST(RaggedSimilarity, IsTheSameForAnyNumberOfThreads) {
-  const Example x(torch::kFloat32);
+  const SimilarityExample x(torch::kFloat32);
   const auto run = [&] {
     const Tensor output = ragged_similarity(x.cosines, x.offsets, x.document, 8);
     return std::pair(output.detach(),
@@ -109,7 +109,7 @@ TEST(RaggedSimilarity, IsTheSameForAnyNumberOfThreads) {
 }
 
 TEST(RaggedSimilarity, NamesWhatIsWrong) {
-  const Example x(torch::kFloat32);
+  const SimilarityExample x(torch::kFloat32);
   const auto expect_error = [&](const Tensor& offsets, const Tensor& document, int64_t k,
                                 const std::string& part) {
     lemur::expect_error<InvalidArgument>(

@@ -7,11 +7,6 @@
 #include "lemur/kernels/rankmixer_block.h"
 
 namespace lemur {
-namespace {
-
-constexpr const char* kWhere = "rankmixer";
-
-}  // namespace
 
 torch::Tensor mix_tokens(const torch::Tensor& x) {
   const int64_t tokens = x.size(0), samples = x.size(1), width = x.size(2);
@@ -80,7 +75,7 @@ torch::Tensor RankMixerBlockImpl::forward(const torch::Tensor& x) {
 }
 
 RankMixerImpl::RankMixerImpl(const RankMixerOptions& options) : options_(options) {
-  check_sizes(kWhere, options);
+  check_sizes("rankmixer", options);
   input_ =
       register_module("input", TokenLinear(options.tokens, slice_width(options), options.width));
   for (int64_t l = 0; l < options.layers; ++l)
@@ -88,7 +83,7 @@ RankMixerImpl::RankMixerImpl(const RankMixerOptions& options) : options_(options
 }
 
 torch::Tensor RankMixerImpl::forward(const torch::Tensor& features) {
-  torch::Tensor x = torch::dropout(input_(feature_slices(kWhere, options_, features)),
+  torch::Tensor x = torch::dropout(input_(feature_slices("rankmixer", options_, features)),
                                    options_.dropout, is_training());
   for (auto& block : blocks_) x = block(x);
   return x.mean(0);

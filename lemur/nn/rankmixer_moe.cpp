@@ -12,8 +12,6 @@
 namespace lemur {
 namespace {
 
-constexpr const char* kWhere = "rankmixer_moe";
-
 /// A router that opens every gate to 1 / E at first, more or less: the experts begin as their mean,
 /// and none begins closed for all samples.
 TokenLinear router(int64_t tokens, int64_t width, int64_t experts) {
@@ -118,17 +116,18 @@ torch::Tensor RankMixerMoeBlockImpl::forward(const torch::Tensor& x, Router rout
 
 RankMixerMoeImpl::RankMixerMoeImpl(const RankMixerMoeOptions& options) : options_(options.mixer) {
   const RankMixerOptions& o = options_;
-  check_sizes(kWhere, o);
+  check_sizes("rankmixer_moe", o);
   if (options.experts < 1)
-    fail<InvalidArgument>(kWhere, "experts {}; there must be one at least", options.experts);
+    fail<InvalidArgument>("rankmixer_moe", "experts {}; there must be one at least",
+                          options.experts);
   input_ = register_module("input", TokenLinear(o.tokens, slice_width(o), o.width));
   for (int64_t l = 0; l < o.layers; ++l)
     blocks_.push_back(register_module("block_" + std::to_string(l), RankMixerMoeBlock(options)));
 }
 
 torch::Tensor RankMixerMoeImpl::tokens_of(const torch::Tensor& features) {
-  return torch::dropout(input_(feature_slices(kWhere, options_, features)), options_.dropout,
-                        is_training());
+  return torch::dropout(input_(feature_slices("rankmixer_moe", options_, features)),
+                        options_.dropout, is_training());
 }
 
 torch::Tensor RankMixerMoeImpl::mix(torch::Tensor x, Router router, torch::Tensor& activity) {

@@ -28,11 +28,11 @@ TEST(RankMixer, MixesByTheLiteralConcatenation) {
   }
 }
 
-const RankMixerOptions kSmall{
+const RankMixerOptions kSmallMixer{
     .input = 10, .tokens = 4, .width = 8, .layers = 2, .ffn_factor = 2, .dropout = 0};
 
 TEST(RankMixer, HasTheGradientOfFiniteDifferences) {
-  RankMixer mixer(kSmall);
+  RankMixer mixer(kSmallMixer);
   prepare_for_check(*mixer);
   const Tensor x = torch::randn({33, 10}, torch::kFloat64).set_requires_grad(true);
   expect_gradients(*mixer, [&] { return mixer(x); }, {x});
@@ -40,7 +40,7 @@ TEST(RankMixer, HasTheGradientOfFiniteDifferences) {
 
 /// model.md 6, token by token.
 TEST(RankMixer, EqualsItsFormula) {
-  RankMixerOptions options = kSmall;
+  RankMixerOptions options = kSmallMixer;
   options.layers = 1;
   RankMixer mixer(options);
   prepare_for_check(*mixer);
@@ -69,7 +69,7 @@ TEST(RankMixer, EqualsItsFormula) {
 
 /// The count of RankMixer's paper: about 4 k L T D^2 for a sample, beside making the tokens.
 TEST(RankMixer, ExecutesTheOperationsOfItsFormula) {
-  RankMixer mixer(kSmall);
+  RankMixer mixer(kSmallMixer);
   const int64_t samples = 33, tokens = 4, width = 8, slice = 3, layers = 2, factor = 2;
   const int64_t of_tokens = 2 * tokens * slice * width,
                 of_blocks = 4 * factor * layers * tokens * width * width;
@@ -89,7 +89,7 @@ TEST(RankMixer, ExecutesTheOperationsOfItsFormula) {
 TEST(RankMixer, TakesAnyNumberOfSamplesAndFeatures) {
   for (int64_t input : {1, 31, 32, 33})
     for (int64_t samples : {0, 1, 3}) {
-      RankMixerOptions options = kSmall;
+      RankMixerOptions options = kSmallMixer;
       options.input = input;
       RankMixer mixer(options);
       const Tensor output = mixer(torch::randn({samples, input}));
@@ -98,7 +98,7 @@ TEST(RankMixer, TakesAnyNumberOfSamplesAndFeatures) {
 }
 
 TEST(RankMixer, DropsOutInTrainingOnly) {
-  RankMixerOptions options = kSmall;
+  RankMixerOptions options = kSmallMixer;
   options.dropout = 0.5;
   RankMixer mixer(options);
   const Tensor x = torch::randn({3, 10});
@@ -108,7 +108,7 @@ TEST(RankMixer, DropsOutInTrainingOnly) {
 }
 
 TEST(RankMixer, NamesWhatIsWrong) {
-  RankMixerOptions options = kSmall;
+  RankMixerOptions options = kSmallMixer;
   options.tokens = 3;
   EXPECT_NE(message_of<InvalidArgument>([&] {
               RankMixer{options};
@@ -117,7 +117,7 @@ TEST(RankMixer, NamesWhatIsWrong) {
   options.input = 0;
   EXPECT_NE(message_of<InvalidArgument>([&] { RankMixer{options}; }).find("input 0"),
             std::string::npos);
-  RankMixer mixer(kSmall);
+  RankMixer mixer(kSmallMixer);
   EXPECT_NE(message_of<InvalidArgument>([&] {
               mixer(torch::zeros({2, 9}));
             }).find("2 x 9; expected [B, 10]"),

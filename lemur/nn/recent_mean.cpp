@@ -10,13 +10,12 @@
 namespace lemur {
 
 RecentMean recent_mean(const torch::Tensor& vectors, const RaggedHistory& history, int64_t count) {
-  constexpr const char* kWhere = "recent_mean";
-  if (count < 1) fail<InvalidArgument>(kWhere, "count is {}; expected at least 1", count);
+  if (count < 1) fail<InvalidArgument>("recent_mean", "count is {}; expected at least 1", count);
   torch::NoGradGuard no_grad;
   const int64_t num_elements = history.document.numel();
-  const torch::Tensor offsets = checked_offsets(kWhere, history.offsets, num_elements);
+  const torch::Tensor offsets = checked_offsets("recent_mean", history.offsets, num_elements);
   const torch::Tensor documents =
-      checked_index(kWhere, "document", history.document, num_elements, -1, vectors.size(0))
+      checked_index("recent_mean", "document", history.document, num_elements, -1, vectors.size(0))
           .to(torch::kInt64)
           .cpu()
           .contiguous();

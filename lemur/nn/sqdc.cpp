@@ -6,13 +6,10 @@
 
 #include "lemur/base/error.h"
 #include "lemur/kernels/product.h"
+#include "lemur/nn/unit_rows.h"
 
 namespace lemur {
 namespace {
-
-torch::Tensor normalized(const torch::Tensor& x) {
-  return x / x.norm(2, {1}, /*keepdim=*/true).clamp_min(1e-8);
-}
 
 torch::Tensor positions(const torch::Tensor& mask) { return mask.nonzero().flatten(); }
 
@@ -35,8 +32,8 @@ torch::Tensor sqdc_loss(const torch::Tensor& q, const torch::Tensor& d, const to
   const torch::Tensor candidates =
       options.negatives_all ? torch::arange(q.size(0), anchors.options()) : positions(clicked);
 
-  const torch::Tensor anchor_rows = normalized(q.index_select(0, anchors));
-  const torch::Tensor candidate_rows = normalized(d.index_select(0, candidates));
+  const torch::Tensor anchor_rows = unit_rows(q.index_select(0, anchors));
+  const torch::Tensor candidate_rows = unit_rows(d.index_select(0, candidates));
   const torch::Tensor scores =
       product(anchor_rows, candidate_rows.t()) * options.temperature;  // [anchors, candidates]
 

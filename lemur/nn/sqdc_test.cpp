@@ -13,10 +13,10 @@ namespace {
 
 using torch::Tensor;
 
-struct Example {
+struct SqdcExample {
   Tensor q, d, labels, requests, documents, anchors;
 
-  explicit Example(int64_t samples) {
+  explicit SqdcExample(int64_t samples) {
     torch::manual_seed(5);
     q = torch::randn({samples, 5}, torch::kFloat64).set_requires_grad(true);
     d = torch::randn({samples, 5}, torch::kFloat64).set_requires_grad(true);
@@ -34,7 +34,7 @@ double cosine(const Tensor& a, const Tensor& b) {
 }
 
 /// The formula of model.md 3, sample by sample.
-double literal_loss(const Example& x, const SqdcOptions& options, bool use_anchors) {
+double literal_loss(const SqdcExample& x, const SqdcOptions& options, bool use_anchors) {
   double sum = 0;
   int64_t count = 0;
   const int64_t samples = x.q.size(0);
@@ -61,7 +61,7 @@ TEST(Sqdc, EqualsTheDoubleLoopOfItsFormula) {
   for (int64_t samples : {1, 31, 32, 33})
     for (int bits = 0; bits < 16; ++bits) {
       SCOPED_TRACE(fmt::format("{} samples, switches {}", samples, bits));
-      const Example x(samples);
+      const SqdcExample x(samples);
       const SqdcOptions options{.temperature = 20,
                                 .session_mask = (bits & 1) != 0,
                                 .document_mask = (bits & 2) != 0,
@@ -74,7 +74,7 @@ TEST(Sqdc, EqualsTheDoubleLoopOfItsFormula) {
 }
 
 TEST(Sqdc, HasTheGradientOfFiniteDifferences) {
-  const Example x(33);
+  const SqdcExample x(33);
   for (bool all : {false, true}) {
     const auto loss = [&] {
       return sqdc_loss(x.q, x.d, x.labels, x.requests, x.documents,
@@ -85,7 +85,7 @@ TEST(Sqdc, HasTheGradientOfFiniteDifferences) {
 }
 
 TEST(Sqdc, IsZeroWhereEveryNegativeIsMasked) {
-  Example x(8);
+  SqdcExample x(8);
   x.requests.zero_();
   const Tensor loss = sqdc_loss(x.q, x.d, x.labels, x.requests, x.documents);
   EXPECT_NEAR(loss.item<double>(), 0, 1e-13);
@@ -95,7 +95,7 @@ TEST(Sqdc, IsZeroWhereEveryNegativeIsMasked) {
 
 TEST(Sqdc, IsZeroWithAGraphWithoutAnchors) {
   for (int64_t samples : {0, 4}) {
-    Example x(samples);
+    SqdcExample x(samples);
     x.labels.zero_();
     const Tensor loss = sqdc_loss(x.q, x.d, x.labels, x.requests, x.documents);
     EXPECT_EQ(loss.item<double>(), 0);
@@ -105,7 +105,7 @@ TEST(Sqdc, IsZeroWithAGraphWithoutAnchors) {
 }
 
 TEST(Sqdc, KeepsTheDocumentOfASampleWithoutQueryAsNegative) {
-  Example x(2);
+  SqdcExample x(2);
   x.labels.fill_(1);
   x.requests = torch::arange(2);
   x.documents = torch::arange(2);
@@ -116,7 +116,7 @@ TEST(Sqdc, KeepsTheDocumentOfASampleWithoutQueryAsNegative) {
 }
 
 TEST(Sqdc, NamesWhatIsWrong) {
-  const Example x(4);
+  const SqdcExample x(4);
   try {
     sqdc_loss(x.q, x.d.slice(0, 1), x.labels, x.requests, x.documents);
     FAIL();

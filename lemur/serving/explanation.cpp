@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "lemur/model/unit_rows.h"
+#include "lemur/nn/unit_rows.h"
 #include "lemur/serving/scorer.h"
 
 namespace lemur {

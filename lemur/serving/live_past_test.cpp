@@ -83,8 +83,8 @@ struct Past {
   std::unique_ptr<LivePast> past;
 };
 
-FeedbackEvent event_of(const std::string& document, int64_t time,
-                       std::map<std::string, double> labels, const std::string& action = "") {
+FeedbackEvent labelled_event(const std::string& document, int64_t time,
+                             std::map<std::string, double> labels, const std::string& action = "") {
   FeedbackEvent event;
   event.user = "new";
   event.document = document;
@@ -119,9 +119,9 @@ TEST(LivePast, CountersAreWhatALookAtEveryCountedEventFinds) {
 
 TEST(LivePast, FeedbackIsCountedUnderItsKeyOnceItIsKnown) {
   const Past x;
-  EXPECT_TRUE(x.past->add(event_of("d4", 1000, {{"click", 1}})));
-  EXPECT_TRUE(x.past->add(event_of("unheard of", 1000, {{"click", 1}})));
-  EXPECT_TRUE(x.past->add(event_of("d4", 1000, {{"like", 1}})));  // says nothing of clicks
+  EXPECT_TRUE(x.past->add(labelled_event("d4", 1000, {{"click", 1}})));
+  EXPECT_TRUE(x.past->add(labelled_event("unheard of", 1000, {{"click", 1}})));
+  EXPECT_TRUE(x.past->add(labelled_event("d4", 1000, {{"like", 1}})));  // says nothing of clicks
   const auto count = [&](const std::string& user, const std::string& document, int64_t time) {
     return std::lround(std::expm1(x.values(user, document, time).count));
   };
@@ -146,10 +146,10 @@ TEST(LivePast, SaysWhatClientsCannotGive) {
 
 TEST(LivePast, FeedbackJoinsTheHistoriesWhoseConditionHolds) {
   const Past x;
-  x.past->add(event_of("d1", 1000, {{"click", 0}}));
-  x.past->add(event_of("d2", 1001, {{"click", 1}}));
-  x.past->add(event_of("d3", 1002, {}, "save"));
-  FeedbackEvent other = event_of("d4", 1003, {{"click", 1}});
+  x.past->add(labelled_event("d1", 1000, {{"click", 0}}));
+  x.past->add(labelled_event("d2", 1001, {{"click", 1}}));
+  x.past->add(labelled_event("d3", 1002, {}, "save"));
+  FeedbackEvent other = labelled_event("d4", 1003, {{"click", 1}});
   other.user = "u2";
   x.past->add(other);
   using Documents = std::vector<std::string>;
@@ -164,7 +164,7 @@ TEST(LivePast, FeedbackJoinsTheHistoriesWhoseConditionHolds) {
 
 TEST(LivePast, TakesNoActionThatTheStoreLacks) {
   const Past x;
-  EXPECT_FALSE(x.past->add(event_of("d1", 1000, {{"click", 1}}, "steal")));
+  EXPECT_FALSE(x.past->add(labelled_event("d1", 1000, {{"click", 1}}, "steal")));
   EXPECT_TRUE(x.read(0, "new", 2000).empty());
   EXPECT_EQ(x.values("new", "d1", 1001 + kDelay).count, 0);
 }
@@ -172,7 +172,7 @@ TEST(LivePast, TakesNoActionThatTheStoreLacks) {
 TEST(LivePast, ADelayedHistoryKeepsWhatIsKnownBesideWhatIsNot) {
   const Past x;
   for (int i = 0; i < 12; ++i)
-    x.past->add(event_of(fmt::format("d{}", i), 1000 + i, {{"click", 1}}));
+    x.past->add(labelled_event(fmt::format("d{}", i), 1000 + i, {{"click", 1}}));
   // At 1012 those before 1007 are known, the newest four of them are read.
   EXPECT_EQ(x.read(1, "new", 1012), (std::vector<std::string>{"d3", "d4", "d5", "d6"}));
   EXPECT_EQ(x.read(1, "new", 2000), (std::vector<std::string>{"d8", "d9", "d10", "d11"}));

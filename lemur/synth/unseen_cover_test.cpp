@@ -36,7 +36,7 @@ void watch(const WorldOptions& options, const Visit& visit) {
   }
 }
 
-WorldOptions with_images() {
+WorldOptions covered_images() {
   WorldOptions options;
   options.documents = 5000, options.users = 300, options.events = 100000;
   options.images = true;
@@ -48,7 +48,7 @@ TEST(UnseenCover, IsCalibratedWhereTextsMatchTheQueryAndWhereNotOnEveryHeight) {
     double p_star = 0, expected = 0;
   };
   std::array<std::array<Sums, 3>, 2> sums{};
-  watch(with_images(),
+  watch(covered_images(),
         [&](const ImpressionView& shown, const Document& document, double logit, double expected) {
           uint32_t wanted = shown.search.topic;
           bool matches = wanted != document.visual_topic && document.topics.weight_of(wanted) > 0;
@@ -61,7 +61,7 @@ TEST(UnseenCover, IsCalibratedWhereTextsMatchTheQueryAndWhereNotOnEveryHeight) {
 
 TEST(UnseenCover, KnowsMostWhereTheTextsMatchAlready) {
   std::array<double, 2> squares{}, counts{};
-  watch(with_images(),
+  watch(covered_images(),
         [&](const ImpressionView& shown, const Document& document, double logit, double expected) {
           uint32_t wanted = shown.search.topic;
           bool matches = wanted != document.visual_topic && document.topics.weight_of(wanted) > 0;
@@ -72,7 +72,7 @@ TEST(UnseenCover, KnowsMostWhereTheTextsMatchAlready) {
 }
 
 TEST(UnseenCover, GivesPStarItselfWhereTopicsHaveNoEffect) {
-  WorldOptions options = with_images();
+  WorldOptions options = covered_images();
   options.documents = 33, options.events = 1000;
   options.click = {.match = 0, .long_interest = 0, .short_interest = 0};
   watch(options, [&](const ImpressionView&, const Document&, double logit, double expected) {

@@ -11,13 +11,12 @@
 namespace lemur {
 namespace {
 
-constexpr const char* kWhere = "device rows";
 constexpr int64_t kFirstCapacity = 1024;
 
 }  // namespace
 
 DeviceRows::DeviceRows(int64_t width, torch::Device device) {
-  if (width <= 0) fail<InvalidArgument>(kWhere, "width is {}; expected 1 or more", width);
+  if (width <= 0) fail<InvalidArgument>("device rows", "width is {}; expected 1 or more", width);
   rows_ = torch::zeros({kFirstCapacity, width},
                        torch::TensorOptions().dtype(torch::kFloat16).device(device));
 }
@@ -27,7 +26,7 @@ torch::Tensor DeviceRows::on_device(std::span<const int32_t> rows, int32_t lowes
                                     int64_t limit) const {
   for (int32_t row : rows)
     if (row < lowest || row >= limit)
-      fail<InvalidArgument>(kWhere, "row {} asked for; there are {}", row, size_);
+      fail<InvalidArgument>("device rows", "row {} asked for; there are {}", row, size_);
   torch::Tensor numbers = torch::empty(std::ssize(rows), torch::kInt32);
   std::copy(rows.begin(), rows.end(), numbers.data_ptr<int32_t>());
   return numbers.to(rows_.device());
@@ -36,7 +35,7 @@ torch::Tensor DeviceRows::on_device(std::span<const int32_t> rows, int32_t lowes
 void DeviceRows::write(std::span<const int32_t> rows, const torch::Tensor& vectors) {
   const int64_t n = std::ssize(rows), width = rows_.size(1);
   if (vectors.dim() != 2 || vectors.size(0) != n || vectors.size(1) != width)
-    fail<InvalidArgument>(kWhere, "vectors are [{}]; expected [{}, {}]",
+    fail<InvalidArgument>("device rows", "vectors are [{}]; expected [{}, {}]",
                           fmt::join(vectors.sizes(), ", "), n, width);
   if (n == 0) return;
   const int64_t needed = *std::max_element(rows.begin(), rows.end()) + int64_t{1};

@@ -16,8 +16,7 @@
 namespace lemur {
 namespace {
 
-constexpr const char* kWhere = "embedding table";
-constexpr std::string_view kMagic = "LEMURTBL";
+constexpr std::string_view kTableMagic = "LEMURTBL";
 constexpr int32_t kDefaultRow = 0;
 
 /// What is known of a key that was not admitted yet.
@@ -45,8 +44,8 @@ struct Averages {
   ChunkedRows<float> values;
 };
 
-struct State {
-  explicit State(int64_t width) : values(width) {}
+struct TableState {
+  explicit TableState(int64_t width) : values(width) {}
 
   KeyMap<int32_t> row_of;
   KeyMap<Sightings> waiting;
@@ -69,7 +68,7 @@ struct State {
       return row;
     }
     int64_t row = num_rows();
-    ensure(row < std::numeric_limits<int32_t>::max(), kWhere, "row numbers fit 32 bits");
+    ensure(row < std::numeric_limits<int32_t>::max(), "embedding table", "row numbers fit 32 bits");
     keys.grow(row + 1);
     last_seen.grow(row + 1);
     accumulators.grow(row + 1);
@@ -86,7 +85,7 @@ struct State {
       free_rows.push_back(row);
       return;
     }
-    ensure(row == num_rows() - 1, kWhere, "the newest row is given back first");
+    ensure(row == num_rows() - 1, "embedding table", "the newest row is given back first");
     keys.shrink(row);
     last_seen.shrink(row);
     accumulators.shrink(row);
@@ -128,7 +127,8 @@ struct State {
   void check_rows(std::span<const int32_t> rows) const {
     for (int32_t row : rows)
       if (row < 0 || row >= num_rows())
-        fail<InvalidArgument>(kWhere, "row {} asked for; the table has {}", row, num_rows());
+        fail<InvalidArgument>("embedding table", "row {} asked for; the table has {}", row,
+                              num_rows());
   }
 };
 
@@ -143,13 +143,15 @@ void draw_normal(uint64_t seed, uint64_t key, double deviation, float* values, i
   }
 }
 
-void check_lengths(size_t keys, size_t rows) {
-  if (keys != rows) fail<InvalidArgument>(kWhere, "{} keys given, but {} rows", keys, rows);
+void check_rows_of_keys(size_t keys, size_t rows) {
+  if (keys != rows)
+    fail<InvalidArgument>("embedding table", "{} keys given, but {} rows", keys, rows);
 }
 
 void check_options(const EmbeddingTableOptions& options) {
   auto demand = [](bool holds, const char* name, auto value, const char* expected) {
-    if (!holds) fail<InvalidArgument>(kWhere, "{} is {}; expected {}", name, value, expected);
+    if (!holds)
+      fail<InvalidArgument>("embedding table", "{} is {}; expected {}", name, value, expected);
   };
   demand(options.width > 0, "width", options.width, "1 or more");
   demand(options.admit_after > 0, "admit_after", options.admit_after, "1 or more");
@@ -165,7 +167,7 @@ struct EmbeddingTable::Impl {
   }
 
   const EmbeddingTableOptions options;
-  State state;
+  TableState state;
 
   int32_t admit(uint64_t key) {
     int32_t row = state.take_row();
@@ -241,7 +243,7 @@ int64_t EmbeddingTable::size() const {
 }
 
 int64_t EmbeddingTable::size_bytes() const {
-  const State& state = impl_->state;
+  const TableState& state = impl_->state;
   return map_bytes(state.row_of) + map_bytes(state.waiting) + state.keys.size_bytes() +
          state.last_seen.size_bytes() + state.accumulators.size_bytes() +
          state.values.size_bytes() +
@@ -254,7 +256,7 @@ int64_t EmbeddingTable::generation() const { return impl_->state.generation; }
 
 void EmbeddingTable::find_or_admit(std::span<const uint64_t> keys, int64_t time_ms,
                                    std::span<int32_t> rows, bool is_first) {
-  check_lengths(keys.size(), rows.size());
+  check_rows_of_keys(keys.size(), rows.size());
   impl_->state.changes.clear();
   for (size_t i = 0; i < keys.size(); ++i) rows[i] = impl_->sight(keys[i], time_ms, is_first);
 }
@@ -265,7 +267,7 @@ void EmbeddingTable::undo_admission() {
 }
 
 void EmbeddingTable::find(std::span<const uint64_t> keys, std::span<int32_t> rows) const {
-  check_lengths(keys.size(), rows.size());
+  check_rows_of_keys(keys.size(), rows.size());
   const auto& row_of = impl_->state.row_of;
   for (size_t i = 0; i < keys.size(); ++i) {
     auto entry = row_of.find(keys[i]);
@@ -285,13 +287,13 @@ torch::Tensor EmbeddingTable::gather(std::span<const int32_t> rows) const {
 
 void EmbeddingTable::apply(std::span<const int32_t> rows, const torch::Tensor& gradient,
                            const RowAdagradOptions& options) {
-  State& state = impl_->state;
+  TableState& state = impl_->state;
   const int64_t width = impl_->options.width;
   if (!gradient.defined() || gradient.scalar_type() != torch::kFloat32 || !gradient.is_cpu())
-    fail<InvalidArgument>(kWhere, "the gradient must be float32 on the CPU");
+    fail<InvalidArgument>("embedding table", "the gradient must be float32 on the CPU");
   if (gradient.dim() != 2 || gradient.size(0) != static_cast<int64_t>(rows.size()) ||
       gradient.size(1) != width)
-    fail<InvalidArgument>(kWhere, "the gradient is [{}]; expected [{}, {}]",
+    fail<InvalidArgument>("embedding table", "the gradient is [{}]; expected [{}, {}]",
                           fmt::join(gradient.sizes(), ", "), rows.size(), width);
   state.check_rows(rows);
   const torch::Tensor contiguous = gradient.contiguous();
@@ -312,7 +314,7 @@ void EmbeddingTable::apply(std::span<const int32_t> rows, const torch::Tensor& g
 }
 
 void EmbeddingTable::advance_averages(double decay) {
-  State& state = impl_->state;
+  TableState& state = impl_->state;
   if (!state.averages) {
     state.averages.emplace(impl_->options.width);
     state.averages->times.grow(state.num_rows());
@@ -324,7 +326,7 @@ void EmbeddingTable::advance_averages(double decay) {
 }
 
 void EmbeddingTable::swap_averages() {
-  State& state = impl_->state;
+  TableState& state = impl_->state;
   if (!state.averages) return;
   state.bring_averages();
   std::swap(state.values, state.averages->values);
@@ -336,7 +338,7 @@ void EmbeddingTable::adopt_averages() {
 }
 
 int64_t EmbeddingTable::expire(int64_t now_ms) {
-  State& state = impl_->state;
+  TableState& state = impl_->state;
   if (impl_->options.expire_ms == 0) return 0;
   state.changes.clear();
   const int64_t oldest = now_ms - impl_->options.expire_ms;
@@ -362,11 +364,11 @@ int64_t EmbeddingTable::expire(int64_t now_ms) {
 // (i64); where averages are kept: their time (f64), by row: times (f64), averages (f32 [rows,
 // width]).
 void EmbeddingTable::save(const std::filesystem::path& path) const {
-  const State& state = impl_->state;
+  const TableState& state = impl_->state;
   std::vector<uint64_t> waiting;
   for (const auto& entry : state.waiting) waiting.push_back(entry.first);
   std::sort(waiting.begin(), waiting.end());
-  RowFileWriter file(path, kMagic, impl_->options.width);
+  RowFileWriter file(path, kTableMagic, impl_->options.width);
   file.number(static_cast<uint64_t>(state.num_rows()));
   file.number(static_cast<uint64_t>(state.free_rows.size()));
   file.number(static_cast<uint64_t>(waiting.size()));
@@ -388,8 +390,8 @@ void EmbeddingTable::save(const std::filesystem::path& path) const {
 }
 
 void EmbeddingTable::load(const std::filesystem::path& path) {
-  RowFileReader file(path, kMagic, impl_->options.width);
-  State loaded(impl_->options.width);
+  RowFileReader file(path, kTableMagic, impl_->options.width);
+  TableState loaded(impl_->options.width);
   auto num_rows = file.number<uint64_t>();
   auto num_free = file.number<uint64_t>();
   auto num_waiting = file.number<uint64_t>();

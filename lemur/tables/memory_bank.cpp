@@ -15,16 +15,15 @@
 namespace lemur {
 namespace {
 
-constexpr const char* kWhere = "memory bank";
-constexpr std::string_view kMagic = "LEMURBNK";
+constexpr std::string_view kBankMagic = "LEMURBNK";
 
 void check_vectors(const torch::Tensor& vectors, size_t num_keys, int64_t width) {
   if (!vectors.defined() || vectors.scalar_type() != torch::kFloat32 || !vectors.is_cpu() ||
       !vectors.is_contiguous())
-    fail<InvalidArgument>(kWhere, "vectors must be contiguous float32 on the CPU");
+    fail<InvalidArgument>("memory bank", "vectors must be contiguous float32 on the CPU");
   if (vectors.dim() != 2 || vectors.size(0) != static_cast<int64_t>(num_keys) ||
       vectors.size(1) != width)
-    fail<InvalidArgument>(kWhere, "vectors are [{}]; expected [{}, {}]",
+    fail<InvalidArgument>("memory bank", "vectors are [{}]; expected [{}, {}]",
                           fmt::join(vectors.sizes(), ", "), num_keys, width);
 }
 
@@ -34,18 +33,19 @@ void check_finite(std::span<const uint64_t> keys, const float* values, int64_t w
   for (size_t i = 0; i < keys.size(); ++i)
     for (int64_t j = 0; j < width; ++j, ++values)
       if (!(std::fabs(*values) < kFirstInfinite))
-        fail<UnstorableVector>(kWhere,
+        fail<UnstorableVector>("memory bank",
                                "the vector of key {} holds {} at {}; expected a finite float16",
                                keys[i], *values, j);
 }
 
 void check_lengths(size_t inputs, size_t outputs) {
   if (inputs != outputs)
-    fail<InvalidArgument>(kWhere, "{} items given, but room for {} results", inputs, outputs);
+    fail<InvalidArgument>("memory bank", "{} items given, but room for {} results", inputs,
+                          outputs);
 }
 
-struct State {
-  explicit State(int64_t width) : vectors(width) {}
+struct BankState {
+  explicit BankState(int64_t width) : vectors(width) {}
 
   KeyMap<int32_t> row_of;
   ChunkedRows<uint64_t> keys;
@@ -56,7 +56,7 @@ struct State {
 
   void check_row(int32_t row) const {
     if (row < 0 || row >= size())
-      fail<InvalidArgument>(kWhere, "row {} asked for; the bank has {}", row, size());
+      fail<InvalidArgument>("memory bank", "row {} asked for; the bank has {}", row, size());
   }
 
   /// Returns the row of a key, a new one if need be.
@@ -64,7 +64,7 @@ struct State {
     int64_t row = size();
     auto [entry, is_new] = row_of.try_emplace(key, static_cast<int32_t>(row));
     if (!is_new) return entry->second;
-    ensure(row < std::numeric_limits<int32_t>::max(), kWhere, "row numbers fit 32 bits");
+    ensure(row < std::numeric_limits<int32_t>::max(), "memory bank", "row numbers fit 32 bits");
     keys.grow(row + 1);
     last_step.grow(row + 1);
     writes.grow(row + 1);
@@ -76,7 +76,7 @@ struct State {
 
   void remove_newest(uint64_t key) {
     const int64_t row = size() - 1;
-    ensure(row >= 0 && keys[row] == key, kWhere, "the newest row is removed first");
+    ensure(row >= 0 && keys[row] == key, "memory bank", "the newest row is removed first");
     row_of.erase(key);
     keys.shrink(row);
     last_step.shrink(row);
@@ -100,7 +100,7 @@ struct MemoryBank::Impl {
   const int64_t width;
   mutable std::mutex entrance;      // held while waiting for `mutex`: readers cannot starve writers
   mutable std::shared_mutex mutex;  // guards state
-  State state;
+  BankState state;
 
   std::shared_lock<std::shared_mutex> reading() const {
     std::lock_guard turn(entrance);
@@ -113,7 +113,7 @@ struct MemoryBank::Impl {
 };
 
 MemoryBank::MemoryBank(int64_t width) {
-  if (width <= 0) fail<InvalidArgument>(kWhere, "width is {}; expected 1 or more", width);
+  if (width <= 0) fail<InvalidArgument>("memory bank", "width is {}; expected 1 or more", width);
   impl_ = std::make_unique<Impl>(width);
 }
 
@@ -128,7 +128,7 @@ int64_t MemoryBank::size() const {
 
 int64_t MemoryBank::size_bytes() const {
   auto lock = impl_->reading();
-  const State& state = impl_->state;
+  const BankState& state = impl_->state;
   return map_bytes(state.row_of) + state.keys.size_bytes() + state.last_step.size_bytes() +
          state.writes.size_bytes() + state.vectors.size_bytes();
 }
@@ -150,7 +150,7 @@ void MemoryBank::write(std::span<const uint64_t> keys, const torch::Tensor& vect
   const float* values = vectors.data_ptr<float>();
   check_finite(keys, values, impl_->width);
   auto lock = impl_->writing();
-  State& state = impl_->state;
+  BankState& state = impl_->state;
   for (size_t i = 0; i < keys.size(); ++i, values += impl_->width) {
     int32_t row = rows[i] = state.find_or_add(keys[i]);
     to_float16(values, state.vectors.row(row), impl_->width);
@@ -168,7 +168,7 @@ BankRows MemoryBank::held(std::span<const uint64_t> keys) const {
                 std::vector<uint16_t>(keys.size() * width)};
   find(keys, held.rows);
   auto lock = impl_->reading();
-  const State& state = impl_->state;
+  const BankState& state = impl_->state;
   for (size_t i = 0; i < keys.size(); ++i) {
     const int32_t row = held.rows[i];
     if (row == kAbsent) continue;
@@ -182,7 +182,7 @@ BankRows MemoryBank::held(std::span<const uint64_t> keys) const {
 void MemoryBank::put_back(const BankRows& held) {
   const auto width = static_cast<size_t>(impl_->width);
   auto lock = impl_->writing();
-  State& state = impl_->state;
+  BankState& state = impl_->state;
   for (size_t i = held.keys.size(); i-- > 0;) {
     const int32_t row = held.rows[i];
     if (row == kAbsent) {
@@ -200,7 +200,7 @@ torch::Tensor MemoryBank::gather(std::span<const int32_t> rows) const {
   auto result = torch::empty({static_cast<int64_t>(rows.size()), impl_->width}, torch::kFloat32);
   auto* target = result.data_ptr<float>();
   auto lock = impl_->reading();
-  const State& state = impl_->state;
+  const BankState& state = impl_->state;
   for (size_t i = 0; i < rows.size(); ++i, target += impl_->width) {
     if (i + kAhead < rows.size()) state.prefetch(rows[i + kAhead]);
     if (rows[i] == kAbsent) {
@@ -232,8 +232,8 @@ int64_t MemoryBank::writes(int32_t row) const {
 // vectors (float16 [count, width]).
 void MemoryBank::save(const std::filesystem::path& path) const {
   auto lock = impl_->reading();
-  const State& state = impl_->state;
-  RowFileWriter file(path, kMagic, impl_->width);
+  const BankState& state = impl_->state;
+  RowFileWriter file(path, kBankMagic, impl_->width);
   file.number(static_cast<uint64_t>(state.size()));
   file.rows(state.keys);
   file.rows(state.last_step);
@@ -243,8 +243,8 @@ void MemoryBank::save(const std::filesystem::path& path) const {
 }
 
 void MemoryBank::load(const std::filesystem::path& path) {
-  RowFileReader file(path, kMagic, impl_->width);
-  State loaded(impl_->width);
+  RowFileReader file(path, kBankMagic, impl_->width);
+  BankState loaded(impl_->width);
   auto count = file.number<uint64_t>();
   if (count > std::numeric_limits<int32_t>::max()) file.damaged("it has too many rows");
   file.rows(count, loaded.keys);

@@ -27,13 +27,13 @@ std::vector<int32_t> write(MemoryBank& bank, std::span<const uint64_t> keys,
   return rows;
 }
 
-std::vector<int32_t> find(const MemoryBank& bank, std::span<const uint64_t> keys) {
+std::vector<int32_t> find_rows(const MemoryBank& bank, std::span<const uint64_t> keys) {
   std::vector<int32_t> rows(keys.size(), -7);
   bank.find(keys, rows);
   return rows;
 }
 
-std::vector<uint64_t> some_keys(int64_t n, uint64_t first = 0) {
+std::vector<uint64_t> bank_keys(int64_t n, uint64_t first = 0) {
   std::vector<uint64_t> keys(static_cast<size_t>(n));
   for (size_t i = 0; i < keys.size(); ++i) keys[i] = (first + i) << 40;
   return keys;
@@ -56,10 +56,10 @@ TEST(MemoryBank, GivesBackVectorsRoundedToFloat16) {
     for (int64_t width : {1, 31, 32, 33, 128}) {
       MemoryBank bank(width);
       auto vectors = some_vectors(n, width);
-      auto keys = some_keys(n);
+      auto keys = bank_keys(n);
       auto rows = write(bank, keys, vectors, 1);
       EXPECT_EQ(bank.size(), n);
-      EXPECT_EQ(find(bank, keys), rows);
+      EXPECT_EQ(find_rows(bank, keys), rows);
       auto stored = bank.gather(rows);
       EXPECT_EQ(stored.scalar_type(), torch::kFloat32);
       EXPECT_TRUE(stored.equal(vectors.to(torch::kHalf).to(torch::kFloat32)));
@@ -79,9 +79,9 @@ TEST(MemoryBank, KeepsTheNewestVectorOfADocument) {
 
 TEST(MemoryBank, TellsStepAndNumberOfWrites) {
   MemoryBank bank(1);
-  auto rows = write(bank, some_keys(3), torch::zeros({3, 1}), 10);
-  write(bank, some_keys(1, 1), torch::zeros({1, 1}), 14);
-  write(bank, some_keys(1, 1), torch::zeros({1, 1}), 15);
+  auto rows = write(bank, bank_keys(3), torch::zeros({3, 1}), 10);
+  write(bank, bank_keys(1, 1), torch::zeros({1, 1}), 14);
+  write(bank, bank_keys(1, 1), torch::zeros({1, 1}), 15);
   std::vector<int64_t> steps(3);
   bank.ages(rows, steps);
   EXPECT_EQ(steps, (std::vector<int64_t>{10, 15, 10}));
@@ -91,8 +91,8 @@ TEST(MemoryBank, TellsStepAndNumberOfWrites) {
 
 TEST(MemoryBank, GivesZerosForWhatIsAbsent) {
   MemoryBank bank(3);
-  EXPECT_EQ(find(bank, some_keys(2)), (std::vector<int32_t>{kAbsent, kAbsent}));
-  auto rows = write(bank, some_keys(1), torch::ones({1, 3}), 0);
+  EXPECT_EQ(find_rows(bank, bank_keys(2)), (std::vector<int32_t>{kAbsent, kAbsent}));
+  auto rows = write(bank, bank_keys(1), torch::ones({1, 3}), 0);
   EXPECT_TRUE(bank.gather(std::vector<int32_t>{kAbsent, rows[0], kAbsent})
                   .equal(torch::tensor({{0.F, 0.F, 0.F}, {1.F, 1.F, 1.F}, {0.F, 0.F, 0.F}})));
   EXPECT_EQ(bank.gather({}).sizes(), (std::vector<int64_t>{0, 3}));
@@ -100,16 +100,16 @@ TEST(MemoryBank, GivesZerosForWhatIsAbsent) {
 
 TEST(MemoryBank, KeepsRowsWhileItGrows) {
   MemoryBank bank(4);
-  auto first = write(bank, some_keys(10), some_vectors(10, 4), 0);
+  auto first = write(bank, bank_keys(10), some_vectors(10, 4), 0);
   auto before = bank.gather(first);
-  write(bank, some_keys(5000, 10), some_vectors(5000, 4, 9), 1);
-  EXPECT_EQ(find(bank, some_keys(10)), first);
+  write(bank, bank_keys(5000, 10), some_vectors(5000, 4, 9), 1);
+  EXPECT_EQ(find_rows(bank, bank_keys(10)), first);
   EXPECT_TRUE(bank.gather(first).equal(before));
 }
 
 TEST(MemoryBank, CountsTheMemoryOfItsVectors) {
   MemoryBank bank(128);
-  write(bank, some_keys(5000), some_vectors(5000, 128), 0);
+  write(bank, bank_keys(5000), some_vectors(5000, 128), 0);
   const int64_t vectors = 5000 * 128 * 2, columns = 5000 * 24;
   EXPECT_GE(bank.size_bytes(), vectors + columns);
   EXPECT_LE(bank.size_bytes(), vectors * 3 / 2);
@@ -120,10 +120,10 @@ TEST(MemoryBank, RefusesWhatIsNotFiniteBeforeStoringAnything) {
                        -std::numeric_limits<float>::infinity(), 65520};
   for (float value : bad) {
     MemoryBank bank(33);
-    write(bank, some_keys(1), torch::ones({1, 33}), 0);
+    write(bank, bank_keys(1), torch::ones({1, 33}), 0);
     auto vectors = torch::zeros({3, 33});
     vectors[2][32] = value;
-    expect_error<DataError>([&] { write(bank, some_keys(3), vectors, 1); },
+    expect_error<DataError>([&] { write(bank, bank_keys(3), vectors, 1); },
                             fmt::format("the vector of key {} holds {} at 32", 2ULL << 40, value));
     EXPECT_EQ(bank.size(), 1);
     EXPECT_EQ(bank.writes(0), 1);
@@ -134,7 +134,7 @@ TEST(MemoryBank, RefusesWhatIsNotFiniteBeforeStoringAnything) {
 TEST(MemoryBank, RefusesWrongShapesTypesAndRows) {
   expect_error<InvalidArgument>([] { MemoryBank bank(0); }, "width is 0");
   MemoryBank bank(4);
-  auto keys = some_keys(2);
+  auto keys = bank_keys(2);
   auto try_write = [&](const torch::Tensor& vectors) {
     return [&, vectors] { write(bank, keys, vectors, 0); };
   };
@@ -161,15 +161,15 @@ TEST(MemoryBank, RefusesWrongShapesTypesAndRows) {
 TEST_F(MemoryBankFile, GivesBackEverything) {
   for (int64_t n : {0, 1, 31, 32, 33, 1024, 1025}) {
     MemoryBank bank(33);
-    auto rows = write(bank, some_keys(n), some_vectors(n, 33), 4);
-    write(bank, some_keys(n / 2), some_vectors(n / 2, 33, 5), 6);
+    auto rows = write(bank, bank_keys(n), some_vectors(n, 33), 4);
+    write(bank, bank_keys(n / 2), some_vectors(n / 2, 33, 5), 6);
     bank.save(path_);
     MemoryBank loaded(33);
-    write(loaded, some_keys(3, 99999), torch::ones({3, 33}), 1);
+    write(loaded, bank_keys(3, 99999), torch::ones({3, 33}), 1);
     loaded.load(path_);
     ASSERT_EQ(loaded.size(), n);
-    EXPECT_EQ(find(loaded, some_keys(n)), rows);
-    EXPECT_EQ(find(loaded, some_keys(1, 99999))[0], kAbsent);
+    EXPECT_EQ(find_rows(loaded, bank_keys(n)), rows);
+    EXPECT_EQ(find_rows(loaded, bank_keys(1, 99999))[0], kAbsent);
     EXPECT_TRUE(loaded.gather(rows).equal(bank.gather(rows)));
     std::vector<int64_t> steps(rows.size()), loaded_steps(rows.size());
     bank.ages(rows, steps);
@@ -184,11 +184,11 @@ TEST_F(MemoryBankFile, GivesBackEverything) {
 
 TEST_F(MemoryBankFile, IsRefusedWhenDamagedAndTheBankStaysAsItWas) {
   MemoryBank bank(2);
-  write(bank, some_keys(3), some_vectors(3, 2), 4);
+  write(bank, bank_keys(3), some_vectors(3, 2), 4);
   bank.save(path_);
   const std::string good = read_file(path_);
   MemoryBank other(2);
-  write(other, some_keys(1, 7), torch::ones({1, 2}), 1);
+  write(other, bank_keys(1, 7), torch::ones({1, 2}), 1);
   auto expect_refused = [&](const std::string& bytes, const std::string& text) {
     std::ofstream(path_, std::ios::binary) << bytes;
     expect_error<DataError>([&] { other.load(path_); }, text);
@@ -216,7 +216,7 @@ TEST_F(MemoryBankFile, IsRefusedWhenDamagedAndTheBankStaysAsItWas) {
 TEST(MemoryBank, ShowsReadersWholeVectorsWhileTheWriterWritesAndGrows) {
   constexpr int64_t kWidth = 33, kSteps = 300, kKeys = 32, kReaders = 3;
   MemoryBank bank(kWidth);
-  const auto keys = some_keys(kKeys);
+  const auto keys = bank_keys(kKeys);
   write(bank, keys, torch::full({kKeys, kWidth}, 0.F), 0);
   std::atomic<bool> done = false;
   std::atomic<int64_t> torn = 0, backward = 0, wrong_step = 0, reads = 0;
@@ -224,7 +224,7 @@ TEST(MemoryBank, ShowsReadersWholeVectorsWhileTheWriterWritesAndGrows) {
     std::vector<float> newest(kKeys, 0);
     std::vector<int64_t> steps(kKeys);
     do {
-      auto rows = find(bank, keys);
+      auto rows = find_rows(bank, keys);
       auto vectors = bank.gather(rows);
       bank.ages(rows, steps);
       const auto* values = vectors.data_ptr<float>();
@@ -241,7 +241,7 @@ TEST(MemoryBank, ShowsReadersWholeVectorsWhileTheWriterWritesAndGrows) {
   for (int64_t i = 0; i < kReaders; ++i) readers.emplace_back(read);
   for (int64_t step = 1; step <= kSteps; ++step) {
     write(bank, keys, torch::full({kKeys, kWidth}, static_cast<float>(step)), step);
-    write(bank, some_keys(20, 1000 + 20 * static_cast<uint64_t>(step)), torch::ones({20, kWidth}),
+    write(bank, bank_keys(20, 1000 + 20 * static_cast<uint64_t>(step)), torch::ones({20, kWidth}),
           step);
   }
   done = true;
@@ -255,7 +255,7 @@ TEST(MemoryBank, ShowsReadersWholeVectorsWhileTheWriterWritesAndGrows) {
 
 TEST_F(MemoryBankFile, TakesAWriteBackWhole) {
   MemoryBank bank(5);
-  const auto keys = some_keys(8);
+  const auto keys = bank_keys(8);
   write(bank, std::span(keys).first(4), some_vectors(4, 5, 1), 1);
   bank.save(path_);
   const std::string before = read_file(path_);
@@ -265,7 +265,7 @@ TEST_F(MemoryBankFile, TakesAWriteBackWhole) {
   bank.put_back(held);
   bank.save(path_);
   EXPECT_EQ(read_file(path_), before);
-  EXPECT_EQ(find(bank, keys)[4], kAbsent);
+  EXPECT_EQ(find_rows(bank, keys)[4], kAbsent);
 }
 
 }  // namespace

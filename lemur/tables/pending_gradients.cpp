@@ -9,7 +9,7 @@
 namespace lemur {
 namespace {
 
-constexpr std::string_view kMagic = "LEMURGRD";
+constexpr std::string_view kGradientMagic = "LEMURGRD";
 
 }  // namespace
 
@@ -44,14 +44,14 @@ torch::Tensor PendingGradients::take(std::span<const int32_t> rows) {
 
 // A row file (row_file.h): count (u64), sums (float32 [count, width]).
 void PendingGradients::save(const std::filesystem::path& path) const {
-  RowFileWriter file(path, kMagic, width_);
+  RowFileWriter file(path, kGradientMagic, width_);
   file.number(static_cast<uint64_t>(sums_.size()));
   file.rows(sums_);
   file.finish();
 }
 
 void PendingGradients::load(const std::filesystem::path& path) {
-  RowFileReader file(path, kMagic, width_);
+  RowFileReader file(path, kGradientMagic, width_);
   ChunkedRows<float> loaded(width_);
   file.rows(file.number<uint64_t>(), loaded);
   file.finish();

@@ -33,7 +33,7 @@ Texts corpus(size_t num_texts) {
   return texts;
 }
 
-std::string error_of(const VocabularyOptions& options) {
+std::string training_error_of(const VocabularyOptions& options) {
   try {
     VocabularyTrainer trainer(options);
   } catch (const InvalidArgument& error) {
@@ -133,9 +133,10 @@ TEST(VocabularyTrainer, LeavesNoUnknownWordInItsText) {
 }
 
 TEST(VocabularyTrainer, RefusesWrongOptions) {
-  EXPECT_EQ(error_of({.size = 5}), "[text] vocabulary size 5; expected more than 5");
-  EXPECT_EQ(error_of({.min_count = 0}), "[text] vocabulary min_count 0; expected 1 or more");
-  EXPECT_EQ(error_of({.threads = -1}), "[text] -1 threads; expected 0 or more");
+  EXPECT_EQ(training_error_of({.size = 5}), "[text] vocabulary size 5; expected more than 5");
+  EXPECT_EQ(training_error_of({.min_count = 0}),
+            "[text] vocabulary min_count 0; expected 1 or more");
+  EXPECT_EQ(training_error_of({.threads = -1}), "[text] -1 threads; expected 0 or more");
 }
 
 }  // namespace

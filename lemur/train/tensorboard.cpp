@@ -13,8 +13,6 @@
 namespace lemur {
 namespace {
 
-constexpr const char* kWhere = "tensorboard";
-
 constexpr std::array<uint32_t, 256> make_crc_table() {
   std::array<uint32_t, 256> table{};
   for (uint32_t i = 0; i < 256; ++i) {
@@ -81,7 +79,8 @@ uint32_t crc32c(std::string_view bytes) {
 TensorBoardWriter::TensorBoardWriter(const std::filesystem::path& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
-  if (error) fail<DataError>(kWhere, "cannot create {}: {}", folder.string(), error.message());
+  if (error)
+    fail<DataError>("tensorboard", "cannot create {}: {}", folder.string(), error.message());
   const double now = now_seconds();
   char host[256] = "localhost";
   ::gethostname(host, sizeof(host) - 1);
@@ -92,7 +91,7 @@ TensorBoardWriter::TensorBoardWriter(const std::filesystem::path& folder) {
                                 host, ::getpid(), number);
   name_ = path.string();
   out_.open(path, std::ios::binary | std::ios::trunc);
-  if (!out_) fail<DataError>(kWhere, "cannot create {}: {}", name_, std::strerror(errno));
+  if (!out_) fail<DataError>("tensorboard", "cannot create {}: {}", name_, std::strerror(errno));
   std::string event = begin_event(now, 0);
   append_bytes(event, 3, "brain.Event:2");
   record(event);
