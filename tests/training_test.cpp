@@ -537,6 +537,7 @@ TEST(Training, EndsPretrainingWhereAlignmentNoLongerFalls) {
   options.train.metric = "alignment";
   options.train.learning_rate = 0.01;  // over the hill within a few steps
   options.train.epochs = 20;
+  options.train.warmup_steps = 8;
   options.train.evaluate_every = 4;
   options.train.patience = 2;
   TemporaryFolder folder;
@@ -552,7 +553,21 @@ TEST(Training, EndsPretrainingWhereAlignmentNoLongerFalls) {
   EXPECT_LT(best->second, losses.begin()->second) << "it is learned";
   EXPECT_EQ(result.best_step, best->first);
   EXPECT_DOUBLE_EQ(result.best_metric.value(), best->second);
+  EXPECT_GE(best->first, options.train.warmup_steps);
   EXPECT_EQ(result.steps, best->first + 8) << "two evaluations without gain end it";
+
+  options.train.epochs = options.train.patience = 0;
+  const TrainingResult decided =
+      train(options, store, {.run = folder.path() / "decided", .show_progress = false});
+  EXPECT_EQ(decided.best_step, result.best_step);
+  EXPECT_EQ(decided.steps, best->first + 12) << "or three, where nothing is said";
+
+  options.train.warmup_steps = 1000;
+  options.train.max_steps = best->first + 20;
+  const TrainingResult warming =
+      train(options, store, {.run = folder.path() / "warming", .show_progress = false});
+  EXPECT_EQ(warming.steps, options.train.max_steps) << "warm-up is not held against it";
+  options.train.max_steps = 0;
 
   options.model.alignment_weight = 0;
   options.model.task_weights = {};

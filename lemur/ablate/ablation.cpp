@@ -216,7 +216,7 @@ double Ablation::hours_of_run(const Arm& arm) {
   const auto& split = schema_.split("train");
   const auto per_epoch =
       static_cast<int64_t>(split.end - split.begin + train.batch_size - 1) / train.batch_size;
-  int64_t steps = per_epoch * train.epochs;
+  int64_t steps = per_epoch * train.most_epochs(train.metric != "none");
   if (train.max_steps > 0) steps = std::min(steps, train.max_steps);
   const int64_t every = train.evaluate_every > 0 ? train.evaluate_every : per_epoch;
   const int64_t evaluations = steps / every + 1;

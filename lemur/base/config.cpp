@@ -338,6 +338,10 @@ void validate(const Options& o) {
     fail<InvalidArgument>("configuration",
                           "train.patience = {} needs a train.metric other than none",
                           o.train.patience);
+  if (o.train.schedule == "cosine" && o.train.epochs == 0 && o.train.max_steps == 0)
+    fail<InvalidArgument>("configuration",
+                          "train.schedule = \"cosine\" ends with the last step; give train.epochs "
+                          "or train.max_steps");
   validate_pretrained(o);
 }
 

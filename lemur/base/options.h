@@ -221,7 +221,7 @@ struct DataOptions {
   std::vector<ImageFieldOptions> image;
   std::vector<FeatureOptions> feature;
   std::vector<CounterOptions> counter;
-  bool text_match = true;
+  bool text_match = true, click_counters = true;
   std::vector<MatchOptions> match;
   std::vector<HistoryOptions> history;
 
@@ -257,6 +257,9 @@ struct DataOptions {
     v("feature", feature, "Features: IDs, categories and numbers.");
     v("counter", counter,
       "Point-in-time counts and rates, computed at ingest from earlier events only.");
+    v("click_counters", click_counters,
+      "Where events have a query and no [[data.counter]] is given, count the clicks of train by "
+      "document and by query and document; false: no such features.");
     v("text_match", text_match,
       "Where events have a query and no [[data.match]] is given, match it with all text fields; "
       "false: no features of text match.");
@@ -486,7 +489,7 @@ struct BankOptions {
 };
 
 struct TrainOptions {
-  int64_t epochs = 3, batch_size = 512, window = 10000000, seed = 1, warmup_steps = 100,
+  int64_t epochs = 0, batch_size = 512, window = 10000000, seed = 1, warmup_steps = 100,
           threads = 0, loader_threads = 1;
   int64_t evaluate_every = 0, patience = 0, checkpoint_every = 1000, keep_checkpoints = 3,
           log_every = 50;
@@ -500,9 +503,16 @@ struct TrainOptions {
   double encoder_gradient = 0, encoder_gradient_after = 0.5;
   bool image_flip = false, recompute = false, bf16 = true, cuda_graphs = false;
 
+  /// What `epochs` = 0 and `patience` = 0 stand for; `evaluates`: valid is measured.
+  int64_t most_epochs(bool evaluates) const { return epochs > 0 ? epochs : evaluates ? 30 : 3; }
+  int64_t most_without_gain() const { return epochs == 0 && patience == 0 ? 3 : patience; }
+
   template <typename V>
   void visit(V&& v) {
-    v("epochs", epochs, "Passes over the training split.", Range{1, 10000});
+    v("epochs", epochs,
+      "Passes over the training split; 0: until `patience`, or 3 where that is 0, evaluations on "
+      "'valid' have brought no gain, 30 at most, and 3 where nothing is evaluated.",
+      Range{0, 10000});
     v("batch_size", batch_size, "Impressions per step.", Range{1, 1 << 20});
     v("micro_batch_size", micro_batch_size,
       "Impressions that pass at a time; the gradients of a step's parts are added up, SQDC's "
@@ -558,7 +568,8 @@ struct TrainOptions {
     v("warmup_steps", warmup_steps, "Steps over which the learning rates rise linearly.",
       Range{0, 1e9});
     v("schedule", schedule,
-      "Of the learning rates after warm-up: constant, or cosine to zero at the last step.",
+      "Of the learning rates after warm-up: constant, or cosine to zero at the last step, which "
+      "needs epochs or max_steps.",
       OneOf{{"constant", "cosine"}});
     v("average_decay", average_decay,
       "Evaluate and publish an exponential moving average of the weights and of the tables' rows "
@@ -585,7 +596,9 @@ struct TrainOptions {
       "both labels, else auc; alignment: the SQDC loss; none: nothing is evaluated, and the last "
       "one counts.",
       OneOf{{"auto", "auc", "qauc", "uauc", "log_loss", "alignment", "none"}});
-    v("patience", patience, "Evaluations without improvement after which training stops; 0: never.",
+    v("patience", patience,
+      "Evaluations after warm-up without improvement after which training stops; 0: never, or 3 "
+      "where epochs is 0.",
       Range{0, 1e6});
     v("checkpoint_every", checkpoint_every,
       "Steps between checkpoints (one more at the end and after each evaluation).", Range{1, 1e12});

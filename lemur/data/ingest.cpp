@@ -8,6 +8,7 @@
 #include "lemur/base/error.h"
 #include "lemur/data/ingest_content.h"
 #include "lemur/data/ingest_context.h"
+#include "lemur/data/ingest_counters.h"
 #include "lemur/data/ingest_events.h"
 #include "lemur/data/ingest_features.h"
 #include "lemur/data/ingest_histories.h"
@@ -108,6 +109,7 @@ nlohmann::json ingest(const IngestOptions& given) {
                          std::chrono::system_clock::now().time_since_epoch())
                          .count();
   check_options(options.data);
+  options.data.counter = counters_of(options.data);
   FolderWriter folder(options.store);
   const char* database_file = "work.duckdb";
   nlohmann::json summary;

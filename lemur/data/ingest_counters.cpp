@@ -98,6 +98,16 @@ class ScatterFile {
 
 }  // namespace
 
+std::vector<CounterOptions> counters_of(const DataOptions& data) {
+  const ColumnsOptions& columns = data.columns;
+  if (!data.counter.empty() || !data.click_counters || columns.query.empty()) return data.counter;
+  std::vector<CounterOptions> counters;
+  for (const std::vector<std::string>& by :
+       {std::vector{columns.document}, std::vector{columns.query, columns.document}})
+    counters.push_back({.by = by, .label = columns.labels.at(0), .splits = {"train"}});
+  return counters;
+}
+
 CounterPass::CounterPass(IngestContext& context, const IngestTables& tables, size_t index)
     : index_(index),
       events_path_(context.folder.file(fmt::format("counter_{}.events.tmp", index))),

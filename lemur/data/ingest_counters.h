@@ -13,6 +13,9 @@
 
 namespace lemur {
 
+/// Returns the counters of `data`, or those that stand for none (data.click_counters).
+std::vector<CounterOptions> counters_of(const DataOptions& data);
+
 /// One [[data.counter]]: enters it into the schema, makes the key of each event and, while events
 /// are written in the order of the store, takes down what it needs on disk; then it passes over all
 /// of them by time. What an event sees is features/known.h's rule at its request's first time.

@@ -45,7 +45,7 @@ struct HistoryView {
 /// thread. Events are ordered by (split in the order of schema().splits, time, row of the input).
 class SampleStore {
  public:
-  static constexpr int kVersion = 4;
+  static constexpr int kVersion = 5;
 
   /// Throws DataError when the folder is incomplete, damaged or of another version.
   explicit SampleStore(const std::filesystem::path& path, bool verify = false);

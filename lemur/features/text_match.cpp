@@ -13,8 +13,8 @@ namespace lemur {
 namespace {
 
 constexpr uint64_t kFactor = 0x100000001b3ULL;  // of the polynomials of characters
-constexpr size_t kPrefix = 4;                   // characters
 constexpr char32_t kBlank = U' ';
+constexpr size_t kMostCharacters = 1024;  // of a query, whose runs are kept; of a word
 
 /// Appends the code points of UTF-8 text; a byte that is none stands for itself.
 void append_characters(std::string_view text, std::u32string& to) {
@@ -46,15 +46,11 @@ class WordHash {
   uint64_t hash_ = 1;
 };
 
-/// Calls gram(key) for every run of 3, 4 and 5 characters that ends with a character that is added,
-/// the shortest first, until it returns false: a text without a run has no longer one that ends
-/// with it.
+/// Gives the runs of 3, 4 and 5 characters that end with a character that is added.
 class GramStream {
  public:
-  void reset() { count_ = 0; }
-  /// Runs that end with the last character.
-  uint32_t runs() const { return count_ < 3 ? 0 : static_cast<uint32_t>(count_ - 2); }
-
+  /// Calls gram(key) for each, the shortest first, until it returns false: a text without a run has
+  /// no longer one that ends with it.
   template <typename Gram>
   void add(char32_t character, const Gram& gram) {
     const uint64_t c = static_cast<uint64_t>(character) + 1, two = last_[0] * kFactor + c,
@@ -77,6 +73,21 @@ class GramStream {
   uint64_t pair_ = 0;               // polynomial of the last two
   int count_ = 0;
 };
+
+/// Calls gram(key) for the runs of a word framed by blanks, as GramStream does.
+template <typename Gram>
+void for_each_gram(const WordPieces& pieces, std::span<const int32_t> word, const Gram& gram) {
+  GramStream grams;
+  grams.add(kBlank, gram);
+  for (int32_t piece : word)
+    for (char32_t character : pieces.characters(piece)) grams.add(character, gram);
+  grams.add(kBlank, gram);
+}
+
+/// A run's place among those that a query may have.
+uint16_t place_of(uint64_t gram) {
+  return static_cast<uint16_t>((gram * 0x9e3779b97f4a7c15ULL) >> 52);
+}
 
 }  // namespace
 
@@ -154,6 +165,9 @@ struct TextMatcher::Seen {
 TextMatcher::TextMatcher(const std::vector<std::string>& pieces, const StoreSchema& schema,
                          WordCounts counts)
     : pieces_(pieces), matches_(schema.matches), counts_(counts) {
+  forms_.reserve(pieces_.size());
+  for (int32_t piece = 0; std::cmp_less(piece, pieces_.size()); ++piece)
+    forms_.push_back(pieces_.is_unknown(piece) ? Form() : form({&piece, 1}));
   for (const StoreSchema::Match& match : matches_) {
     num_documents_ = match.num_documents;
     const size_t size = match_names(schema, match).size();
@@ -161,6 +175,32 @@ TextMatcher::TextMatcher(const std::vector<std::string>& pieces, const StoreSche
       scales_.push_back(schema.features.at(match.first_feature + i).scale);
     num_values_ += size;
   }
+}
+
+TextMatcher::Form TextMatcher::form(std::span<const int32_t> word) const {
+  Form form;
+  WordHash hash;
+  uint64_t prefix = 0;
+  size_t length = 0;
+  for (int32_t piece : word)
+    for (char32_t character : pieces_.characters(piece)) {
+      hash.add(character);
+      if (length++ >= Form::kPrefix) continue;
+      prefix = prefix * kFactor + static_cast<uint64_t>(character) + 1;
+      form.prefixes[length - 1] = static_cast<uint32_t>(mix(prefix * kFactor + length));
+      form.prefix_lengths |= static_cast<uint8_t>(1U << length);
+    }
+  form.key = hash.key();
+  const size_t framed = std::min<size_t>(length + 2, kMostCharacters);
+  for (size_t run = 3; run <= 5; ++run)
+    form.grams = static_cast<uint16_t>(form.grams + (framed < run ? 0 : framed - run + 1));
+  form.threes.fill(Query::kNoPlace);
+  for_each_gram(pieces_, word, [&](uint64_t gram) {
+    if (form.num_threes < Form::kThrees) form.threes[form.num_threes] = place_of(gram);
+    form.num_threes = static_cast<uint8_t>(std::min<size_t>(form.num_threes + 1U, 255));
+    return false;
+  });
+  return form;
 }
 
 double TextMatcher::weight(uint64_t key) const {
@@ -180,44 +220,33 @@ void TextMatcher::prepare(std::span<const int32_t> tokens, Query& query) const {
   query.clock_ = 0;
   query.prefix_lengths_ = 0;
   size_t characters = 1;
-  for (int32_t piece : tokens) characters += pieces_.characters(piece).size() + 1;
+  for (int32_t piece : tokens) characters += pieces_.characters(piece).size() + 2;
   query.by_word_.reset(Query::kMostWords);
   query.by_prefix_.reset(Query::kMostWords);
-  query.gram_filter_.fill(false);
-  query.by_gram_.reset(3 * std::min<size_t>(characters, 16 * Query::kMostWords));
-  GramStream grams;
-  size_t room = 16 * Query::kMostWords;  // characters whose grams are kept
-  const auto add = [&](char32_t character) {
-    if (room == 0) return;
-    --room;
-    grams.add(character, [&](uint64_t key) {
-      query.num_grams_ += query.by_gram_.insert(key, 0);
-      query.may_have(key) = true;
-      return true;
-    });
-  };
-  add(kBlank);
+  query.may_have_.fill(false);
+  query.by_gram_.reset(3 * std::min(characters, kMostCharacters));
+  size_t room = 3 * kMostCharacters;
   pieces_.for_each_word(tokens, [&](uint64_t key, size_t begin, size_t end) {
     if (key == 0 || query.words_.size() == Query::kMostWords) return;
     const auto place = static_cast<uint32_t>(query.words_.size());
-    Query::Word word{key, 0, 0};
-    size_t length = 0;
-    for (int32_t piece : tokens.subspan(begin, end - begin))
-      for (char32_t character : pieces_.characters(piece)) {
-        add(character);
-        if (length < kPrefix)
-          word.prefix = word.prefix * kFactor + static_cast<uint64_t>(character) + 1, ++length;
-      }
-    add(kBlank);
-    word.prefix = nonzero(word.prefix * kFactor + length);
-    if (query.by_word_.insert(key, place)) {
-      query.distinct_ |= uint64_t{1} << place;
-      word.weight = weight(key);
-      query.total_weight_ += word.weight;
-      query.by_prefix_.insert(word.prefix, place);
-      query.prefix_lengths_ |= 1U << length;
-    }
-    query.words_.push_back(word);
+    const std::span<const int32_t> word = tokens.subspan(begin, end - begin);
+    const Form form = this->form(word);
+    query.words_.push_back({key, 0});
+    if (!query.by_word_.insert(key, place)) return;
+    query.distinct_ |= uint64_t{1} << place;
+    query.words_.back().weight = weight(key);
+    query.total_weight_ += query.words_.back().weight;
+    if (form.prefix_lengths == 0) return;  // a piece without a character
+    const auto length = static_cast<size_t>(std::bit_width(form.prefix_lengths) - 1);
+    query.by_prefix_.insert(nonzero(form.prefixes[length - 1]), place);
+    query.prefix_lengths_ |= 1U << length;
+    if (form.grams > room) return;
+    room -= form.grams;
+    for_each_gram(pieces_, word, [&](uint64_t gram) {
+      query.num_grams_ += query.by_gram_.insert(gram, 0);
+      query.may_have_[place_of(gram)] = true;
+      return true;
+    });
   });
 }
 
@@ -225,45 +254,41 @@ void TextMatcher::prepare(std::span<const int32_t> tokens, Query& query) const {
 void TextMatcher::read(Query& query, std::span<const int32_t> text, uint32_t joint, Seen& seen,
                        uint32_t& joint_grams) const {
   const uint32_t now = ++query.clock_;
-  GramStream grams;
-  const auto add = [&](char32_t character) {
-    grams.add(character, [&](uint64_t key) {
-      if (!query.may_have(key)) return false;
-      Query::Slot* slot = query.by_gram_.find(key);
-      if (slot == nullptr) return false;
-      if (slot->seen != now) slot->seen = now, ++seen.matched_grams;
-      if (slot->seen_jointly != joint) slot->seen_jointly = joint, ++joint_grams;
-      return true;
-    });
-    seen.grams += grams.runs();
+  const auto match_gram = [&](uint64_t gram) {
+    Query::Slot* slot = query.by_gram_.find(gram);
+    if (slot == nullptr) return false;
+    if (slot->seen != now) slot->seen = now, ++seen.matched_grams;
+    if (slot->seen_jointly != joint) slot->seen_jointly = joint, ++joint_grams;
+    return true;
   };
-  add(kBlank);
+  Form made;
+  for (int32_t piece : text) __builtin_prefetch(&forms_[static_cast<size_t>(piece)]);
   pieces_.for_each_group(text, [&](size_t begin, size_t end) {
     const uint32_t position = seen.words++;
     if (pieces_.is_unknown(text[begin])) {
-      grams.reset();
       seen.run = 0;
       seen.is_equal = false;
-      return add(kBlank);
+      return;
     }
-    uint64_t prefix = 0;
-    size_t length = 0;
-    WordHash hash;
-    for (int32_t piece : text.subspan(begin, end - begin))
-      for (char32_t character : pieces_.characters(piece)) {
-        add(character);
-        hash.add(character);
-        if (length == kPrefix) continue;
-        prefix = prefix * kFactor + static_cast<uint64_t>(character) + 1, ++length;
-        if ((query.prefix_lengths_ >> length & 1) == 0) continue;
-        if (const Query::Slot* slot = query.by_prefix_.find(nonzero(prefix * kFactor + length)))
-          seen.prefixes |= uint64_t{1} << slot->value;
-      }
-    add(kBlank);
-    const uint64_t key = hash.key();
+    const std::span<const int32_t> pieces = text.subspan(begin, end - begin);
+    if (pieces.size() > 1) made = form(pieces);
+    const Form& word = pieces.size() > 1 ? made : forms_[static_cast<size_t>(pieces[0])];
+
+    seen.grams += word.grams;
+    bool may_have = word.num_threes > Form::kThrees;
+    for (size_t i = 0; i < Form::kThrees / 2; ++i) may_have |= query.may_have_[word.threes[i]];
+    for (size_t i = Form::kThrees / 2; i < word.num_threes && i < Form::kThrees; ++i)
+      may_have |= query.may_have_[word.threes[i]];
+    if (may_have) for_each_gram(pieces_, pieces, match_gram);
+    for (uint32_t lengths = word.prefix_lengths & query.prefix_lengths_; lengths != 0;
+         lengths &= lengths - 1) {
+      const auto length = static_cast<size_t>(std::countr_zero(lengths));
+      if (const Query::Slot* slot = query.by_prefix_.find(nonzero(word.prefixes[length - 1])))
+        seen.prefixes |= uint64_t{1} << slot->value;
+    }
     seen.is_equal =
-        seen.is_equal && position < query.words_.size() && query.words_[position].key == key;
-    const Query::Slot* slot = query.by_word_.find(key);
+        seen.is_equal && position < query.words_.size() && query.words_[position].key == word.key;
+    const Query::Slot* slot = query.by_word_.find(word.key);
     if (slot == nullptr) {
       seen.run = 0;
       return;
@@ -272,7 +297,7 @@ void TextMatcher::read(Query& query, std::span<const int32_t> text, uint32_t joi
     if (seen.matched++ == 0) seen.first = position;
     // The run goes on where the query's next word is this one, be it a repeated one.
     const bool goes_on = seen.run > 0 && seen.last + 1 < query.words_.size() &&
-                         query.words_[seen.last + 1].key == key;
+                         query.words_[seen.last + 1].key == word.key;
     seen.run = goes_on ? seen.run + 1 : 1;
     seen.last = goes_on ? seen.last + 1 : slot->value;
     seen.longest_run = std::max(seen.longest_run, seen.run);

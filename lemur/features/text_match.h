@@ -20,9 +20,9 @@ namespace lemur {
 ///   first         1 / (1 + words before the first match); 0: none
 ///   prefix_share  of the query's words the share whose first four characters begin a word of the
 ///                 text
-///   ngrams        of both texts' runs of 3, 4 and 5 characters, words framed by blanks: distinct
-///                 ones of the query that the text has, over sqrt(those of the query times all of
-///                 the text), at most 1
+///   ngrams        of both texts' words, each framed by blanks, the runs of 3, 4 and 5 characters:
+///                 distinct ones of the query that the text has, over sqrt(those of the query times
+///                 all of the text), at most 1
 ///   equal         1: both are the same words in the same order
 ///   length        log((1 + words of the text) / (1 + words of the query))
 /// and of all fields of a match together, where it has several: bm25, query_share, ngrams.
@@ -55,6 +55,8 @@ class WordPieces {
     const auto at = static_cast<size_t>(piece);
     return std::span(characters_).subspan(begin_[at], begin_[at + 1] - begin_[at]);
   }
+
+  size_t size() const { return flags_.size(); }
 
   /// Calls word(key, begin, end) for each word of a text: its pieces, and a key that is a hash of
   /// its characters; 0 for an unknown word.
@@ -113,11 +115,25 @@ class TextMatcher {
 
  private:
   struct Seen;
+  /// What of a text's word is compared with a query: one line of cache.
+  struct alignas(64) Form {
+    static constexpr size_t kPrefix = 4;  // characters
+    static constexpr size_t kThrees = 16;
+    uint64_t key = 0;
+    std::array<uint32_t, kPrefix> prefixes{};  // keys of its first 1, 2, ... characters
+    uint8_t prefix_lengths = 0;                // bit n: it has n characters or more, n <= kPrefix
+    uint8_t num_threes = 0;                    // more than kThrees: not all are listed
+    uint16_t grams = 0;                        // runs of 3, 4 and 5 characters
+    /// Places in Query::may_have_ of its runs of 3 characters; Query::kNoPlace from the last.
+    std::array<uint16_t, kThrees> threes;
+  };
   double weight(uint64_t key) const;
+  Form form(std::span<const int32_t> word) const;
   void read(Query& query, std::span<const int32_t> text, uint32_t joint, Seen& seen,
             uint32_t& joint_grams) const;
 
   WordPieces pieces_;
+  std::vector<Form> forms_;  // of each piece as a word of its own
   std::vector<StoreSchema::Match> matches_;
   std::vector<NumberScale> scales_;  // [num_values]
   WordCounts counts_;
@@ -130,7 +146,7 @@ class TextMatcher::Query {
   friend class TextMatcher;
   static constexpr size_t kMostWords = 64;
   struct Word {
-    uint64_t key = 0, prefix = 0;
+    uint64_t key = 0;
     double weight = 0;
   };
   /// Open addressing; key 0: free.
@@ -163,10 +179,9 @@ class TextMatcher::Query {
   size_t num_grams_ = 0;     // distinct
   double total_weight_ = 0;  // of distinct words
   Table by_word_, by_prefix_, by_gram_;
-  /// False where the query has no gram of a key: most look-ups end here.
-  std::array<bool, 4096> gram_filter_{};
-  bool& may_have(uint64_t key) { return gram_filter_[(key * 0x9e3779b97f4a7c15ULL) >> 52]; }
-  uint32_t prefix_lengths_ = 0;  // bit n: a word's prefix has n characters
+  static constexpr uint16_t kNoPlace = 4096;
+  std::array<bool, kNoPlace + 1> may_have_{};  // false: no run of 3 characters has this place
+  uint32_t prefix_lengths_ = 0;                // bit n: a word's prefix has n characters
   uint32_t clock_ = 0;
   std::vector<double> raw_;
 };

@@ -133,17 +133,21 @@ TEST(TextMatch, FollowsPhrasesOverRepeatedWords) {
   EXPECT_EQ(world.match("red blue", {"red [UNK] blue"}).at("phrase(title)"), 1 / 2.0);
 }
 
-/// The n-grams of a text, by sets.
-std::multiset<std::u32string> grams_of(const std::u32string& text) {
+/// The n-grams of words, by sets.
+std::multiset<std::u32string> grams_of(const std::vector<std::u32string>& words) {
   std::multiset<std::u32string> grams;
-  for (size_t n = 3; n <= 5; ++n)
-    for (size_t i = 0; i + n <= text.size(); ++i) grams.insert(text.substr(i, n));
+  for (const std::u32string& word : words) {
+    const std::u32string framed = U" " + word + U" ";
+    for (size_t n = 3; n <= 5; ++n)
+      for (size_t i = 0; i + n <= framed.size(); ++i) grams.insert(framed.substr(i, n));
+  }
   return grams;
 }
 
 TEST(TextMatch, CountsGramsAsSetsDo) {
   const World world;
-  const auto query = grams_of(U" shoes for "), text = grams_of(U" blue shoe for shoe ");
+  const auto query = grams_of({U"shoes", U"for"}),
+             text = grams_of({U"blue", U"shoe", U"for", U"shoe"});
   const std::set<std::u32string> distinct(query.begin(), query.end());
   const auto matched =
       std::ranges::count_if(distinct, [&](const auto& g) { return text.contains(g); });

@@ -16,6 +16,7 @@ constexpr const char* kConfiguration =
 documents = "documents.parquet"
 events = "events.parquet"
 queries = "queries.parquet"
+click_counters = false
 
 [data.columns]
 document = "document"

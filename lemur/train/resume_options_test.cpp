@@ -15,7 +15,7 @@ TEST(ChangedOptions, ListsWhatARunGoesOnWith) {
   now.train.epochs = 7;
   now.train.learning_rate = 0.5;
   now.bank.fill = true;
-  EXPECT_EQ(changed_options(run, now), (Lines{"bank.fill: false -> true", "train.epochs: 3 -> 7",
+  EXPECT_EQ(changed_options(run, now), (Lines{"bank.fill: false -> true", "train.epochs: 0 -> 7",
                                               "train.learning_rate: 0.001 -> 0.5"}));
 }
 

@@ -63,7 +63,7 @@ bool has_split(const StoreSchema& schema, const std::string& name) {
   });
 }
 
-LoaderOptions loader_options(const TrainOptions& train) {
+LoaderOptions loader_options(const TrainOptions& train, bool evaluates) {
   return {.split = "train",
           .batch_size = train.batch_size,
           .only_weighted = true,
@@ -72,7 +72,7 @@ LoaderOptions loader_options(const TrainOptions& train) {
                                              : LoaderOptions::Order::kTime,
           .negatives_per_request = train.negatives_per_request,
           .window = train.window,
-          .epochs = train.epochs,
+          .epochs = train.most_epochs(evaluates),
           .seed = static_cast<uint64_t>(train.seed),
           .start = {},
           .threads = train.loader_threads};
@@ -257,7 +257,7 @@ void Trainer::evaluate(RunLog& log) {
     state_.best = direction * *metric;
     state_.best_step = state_.step;
     state_.evaluations_without_gain = 0;
-  } else {
+  } else if (state_.step > options_.train.warmup_steps) {
     ++state_.evaluations_without_gain;
   }
   auto text = [](const std::optional<double>& metric) {
@@ -275,7 +275,7 @@ void Trainer::evaluate(RunLog& log) {
 }
 
 bool Trainer::is_over(int64_t total) const {
-  const int64_t patience = options_.train.patience;
+  const int64_t patience = options_.train.most_without_gain();
   return state_.step >= total || (patience > 0 && state_.evaluations_without_gain >= patience);
 }
 
@@ -331,10 +331,10 @@ bool Trainer::end_step(RunLog& log, int64_t total) {
 TrainingResult Trainer::run() {
   const TrainOptions& train = options_.train;
   if (how_.resume) restore();
-  LoaderOptions loading = loader_options(train);
+  LoaderOptions loading = loader_options(train, has_valid_);
   loading.start = state_.position;
   BatchLoader loader(store_, loading);
-  int64_t total = loader.batches_per_epoch() * train.epochs;
+  int64_t total = loader.batches_per_epoch() * loading.epochs;
   if (train.max_steps > 0) total = std::min(total, train.max_steps);
   state_.finished = state_.step > 0 && !state_.evaluation_due && is_over(total);
   if (!state_.finished && !note_environment(folder_.path(), state_.step))
