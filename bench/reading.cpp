@@ -1,4 +1,5 @@
-// Everything before the model: simulation, ingest, image decoder, tokenizer, batch loader.
+// Everything before the model: simulation, ingest, image decoder, tokenizer, text match, batch
+// loader.
 #include <string>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include "lemur/data/image_decoder.h"
 #include "lemur/data/image_testing.h"
 #include "lemur/data/ingest.h"
+#include "lemur/features/text_match.h"
 #include "lemur/synth/world.h"
 #include "lemur/text/tokenizer.h"
 
@@ -120,6 +122,34 @@ void tokenizer(Report& report) {
                      .items = static_cast<double>(encode_all())}});
 }
 
+/// Texts of all fields against a query that is prepared anew for each `group` of documents.
+void match(Report& report) {
+  const SampleStore store(BusyWorld::get().how.store);
+  const TextMatcher& matcher = *store.matcher();
+  const StoreSchema& schema = store.schema();
+  std::vector<std::span<const int32_t>> texts(schema.text.size());
+  std::vector<float> values(matcher.num_values());
+  TextMatcher::Query query;
+  const auto by = [&](uint64_t group) {
+    return Variant{.name = fmt::format("TextMatcher, {} documents a query", group),
+                   .call =
+                       [&, group] {
+                         for (uint64_t event = 0; event < schema.num_events; ++event) {
+                           if (event % group == 0)
+                             matcher.prepare(
+                                 store.query_tokens()[event / group % schema.num_queries], query);
+                           for (size_t field = 0; field < texts.size(); ++field)
+                             texts[field] = store.document_tokens(store.documents()[event], field);
+                           matcher.match(query, texts, values);
+                         }
+                       },
+                   .items = static_cast<double>(schema.num_events)};
+  };
+  report.alternate("ingest",
+                   fmt::format("{} numbers of text match, one thread", matcher.num_values()),
+                   {by(500), by(8)});
+}
+
 }  // namespace
 
 void bench_ingest(Report& report) {
@@ -127,6 +157,7 @@ void bench_ingest(Report& report) {
   ingestion(report);
   images(report);
   tokenizer(report);
+  match(report);
 }
 
 void bench_loader(Report& report) {

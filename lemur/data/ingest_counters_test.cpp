@@ -104,6 +104,31 @@ TEST_F(CounterTest, CountWhatTheRequestKnew) {
   }
 }
 
+TEST_F(CounterTest, CountClicksOfDocumentsAndQueriesWhereNothingIsSaid) {
+  how.data.columns.query = "place";
+  how.data.counter = {};
+  const auto bys = [&] {
+    std::vector<std::vector<std::string>> found;
+    const SampleStore store = run();
+    for (const auto& counter : store.schema().counters) {
+      EXPECT_EQ(counter.splits, std::vector<std::string>{"train"});
+      EXPECT_EQ(counter.label, "label");
+      found.push_back(counter.by);
+    }
+    return found;
+  };
+  using Bys = std::vector<std::vector<std::string>>;
+  EXPECT_EQ(bys(), (Bys{{"document"}, {"place", "document"}}));
+  how.data.counter = {{.by = {"user"}, .splits = {"train"}}};
+  EXPECT_EQ(bys(), Bys{{"user"}}) << "what is said counts";
+  how.data.counter = {};
+  how.data.click_counters = false;
+  EXPECT_EQ(bys(), Bys());
+  how.data.click_counters = true;
+  how.data.columns.query = "";
+  EXPECT_EQ(bys(), Bys()) << "a feed has none by itself";
+}
+
 TEST_F(CounterTest, AreTheSameFromTheIndexThatServingAsks) {
   SampleStore store = run();
   const auto& schema = store.schema();
