@@ -12,7 +12,7 @@ mkdir -p "$work"
 
 build/lemur synth --out "$work/world" --documents 5000 --users 1000 --events 60000
 build/lemur ingest --config "$work/world/world.toml" --store "$work/store" > "$work/summary.json"
-build/lemur inspect "$work/store" | head -20
+build/lemur inspect "$work/store" | sed -n 1,20p  # head would end inspect before it is done
 
 echo "== DLRM-MLP: IDs and numbers only"
 build/lemur train --config "$work/world/world.toml" --store "$work/store" --run "$work/mlp" \
