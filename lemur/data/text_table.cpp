@@ -13,14 +13,14 @@ namespace lemur {
 namespace {
 
 constexpr std::string_view kFileColumn = "__file", kLineColumn = "__line";
-constexpr size_t kNoRow = static_cast<size_t>(-1);
+constexpr size_t kNoPlace = static_cast<size_t>(-1);
 
 /// Where in a chunk the wanted columns go, by name.
 using Places = std::unordered_map<std::string, size_t>;
 
 size_t place_of(const Places& places, const std::string& name) {
   const auto found = places.find(name);
-  return found == places.end() ? kNoRow : found->second;
+  return found == places.end() ? kNoPlace : found->second;
 }
 
 [[noreturn]] void refuse_changed(const std::filesystem::path& file) {
@@ -58,7 +58,7 @@ class CsvRows : public FileRows {
   void write(ChunkWriter& out, size_t row) override {
     const auto fields = reader_.fields();
     for (size_t i = 0; i < fields.size(); ++i) {
-      if (places_[i] == kNoRow) continue;
+      if (places_[i] == kNoPlace) continue;
       if (fields[i].is_null)
         out.set_null(places_[i], row);
       else
@@ -98,12 +98,12 @@ class JsonRows : public FileRows {
     written_.resize(columns_.size());
     for (const JsonMember& member : reader_.record().members()) {
       if (member.path >= columns_.size()) refuse_changed(file_);
-      if (places_[member.path] == kNoRow) continue;
+      if (places_[member.path] == kNoPlace) continue;
       write(member, out, places_[member.path], row);
       written_[member.path] = row_number_;
     }
     for (size_t path = 0; path < places_.size(); ++path)
-      if (places_[path] != kNoRow && written_[path] != row_number_)
+      if (places_[path] != kNoPlace && written_[path] != row_number_)
         out.set_null(places_[path], row);
   }
 
@@ -295,8 +295,8 @@ class TextTableSource::Scan : public TableScan {
         continue;
       }
       rows_->write(out, row);
-      if (file_place_ != kNoRow) out.set_text(file_place_, row, name_);
-      if (line_place_ != kNoRow) out.set_int64(line_place_, row, rows_->line());
+      if (file_place_ != kNoPlace) out.set_text(file_place_, row, name_);
+      if (line_place_ != kNoPlace) out.set_int64(line_place_, row, rows_->line());
       ++row;
       ++num_rows_;
     }

@@ -187,7 +187,8 @@ TextMatcher::Form TextMatcher::form(std::span<const int32_t> word) const {
       hash.add(character);
       if (length++ >= Form::kPrefix) continue;
       prefix = prefix * kFactor + static_cast<uint64_t>(character) + 1;
-      form.prefixes[length - 1] = static_cast<uint32_t>(mix(prefix * kFactor + length));
+      form.prefixes[length - 1] =
+          std::max<uint32_t>(static_cast<uint32_t>(mix(prefix * kFactor + length)), 1);
       form.prefix_lengths |= static_cast<uint8_t>(1U << length);
     }
   form.key = hash.key();
@@ -225,26 +226,27 @@ void TextMatcher::prepare(std::span<const int32_t> tokens, Query& query) const {
   query.by_prefix_.reset(Query::kMostWords);
   query.may_have_.fill(false);
   query.by_gram_.reset(3 * std::min(characters, kMostCharacters));
-  size_t room = 3 * kMostCharacters;
-  pieces_.for_each_word(tokens, [&](uint64_t key, size_t begin, size_t end) {
-    if (key == 0 || query.words_.size() == Query::kMostWords) return;
+  pieces_.for_each_group(tokens, [&](size_t begin, size_t end) {
+    if (pieces_.is_unknown(tokens[begin]) || query.words_.size() == Query::kMostWords) return;
     const auto place = static_cast<uint32_t>(query.words_.size());
     const std::span<const int32_t> word = tokens.subspan(begin, end - begin);
     const Form form = this->form(word);
-    query.words_.push_back({key, 0});
-    if (!query.by_word_.insert(key, place)) return;
+    query.words_.push_back({form.key, 0});
+    if (!query.by_word_.insert(form.key, place)) return;
     query.distinct_ |= uint64_t{1} << place;
-    query.words_.back().weight = weight(key);
+    query.words_.back().weight = weight(form.key);
     query.total_weight_ += query.words_.back().weight;
     if (form.prefix_lengths == 0) return;  // a piece without a character
     const auto length = static_cast<size_t>(std::bit_width(form.prefix_lengths) - 1);
-    query.by_prefix_.insert(nonzero(form.prefixes[length - 1]), place);
+    query.by_prefix_.insert(form.prefixes[length - 1], place);
     query.prefix_lengths_ |= 1U << length;
-    if (form.grams > room) return;
-    room -= form.grams;
+    for_each_gram(pieces_, word, [&](uint64_t three) {
+      query.may_have_[place_of(three)] = true;
+      return false;
+    });
     for_each_gram(pieces_, word, [&](uint64_t gram) {
+      if (query.num_grams_ == 3 * kMostCharacters) return false;  // the table has room for no more
       query.num_grams_ += query.by_gram_.insert(gram, 0);
-      query.may_have_[place_of(gram)] = true;
       return true;
     });
   });
@@ -283,7 +285,7 @@ void TextMatcher::read(Query& query, std::span<const int32_t> text, uint32_t joi
     for (uint32_t lengths = word.prefix_lengths & query.prefix_lengths_; lengths != 0;
          lengths &= lengths - 1) {
       const auto length = static_cast<size_t>(std::countr_zero(lengths));
-      if (const Query::Slot* slot = query.by_prefix_.find(nonzero(word.prefixes[length - 1])))
+      if (const Query::Slot* slot = query.by_prefix_.find(word.prefixes[length - 1]))
         seen.prefixes |= uint64_t{1} << slot->value;
     }
     seen.is_equal =

@@ -204,5 +204,16 @@ TEST(TextMatch, TakesTheFirst64WordsOfLongQueries) {
   EXPECT_EQ(world.match(query, {"men"}).at("query_share(title)"), 0);
 }
 
+TEST(TextMatch, HoldsAWordOfAnyLength) {
+  World world;
+  std::mt19937 random(3);
+  std::string& word = world.pieces.emplace_back();
+  for (int i = 0; i < 20000; ++i) word += static_cast<char>('a' + random() % 26);
+  const auto found = world.match(word, {word});
+  EXPECT_EQ(found.at("equal(title)"), 1);
+  EXPECT_GT(found.at("ngrams(title)"), 0);
+  EXPECT_LE(found.at("ngrams(title)"), 1);
+}
+
 }  // namespace
 }  // namespace lemur
