@@ -29,7 +29,7 @@ endif()
 
 # DuckDB: a system library wins, else the pinned one that scripts/bootstrap.sh unpacked.
 find_library(DUCKDB_LIBRARY duckdb PATHS ${CMAKE_SOURCE_DIR}/third_party/duckdb REQUIRED)
-find_path(DUCKDB_INCLUDE duckdb.h PATHS ${CMAKE_SOURCE_DIR}/third_party/duckdb REQUIRED)
+find_path(DUCKDB_INCLUDE duckdb.h PATHS ${CMAKE_SOURCE_DIR}/third_party/duckdb/src/duckdb/src/include REQUIRED NO_CMAKE_FIND_ROOT_PATH)
 add_library(duckdb SHARED IMPORTED)
 set_target_properties(duckdb PROPERTIES IMPORTED_LOCATION ${DUCKDB_LIBRARY} INTERFACE_INCLUDE_DIRECTORIES ${DUCKDB_INCLUDE}
                                         IMPORTED_NO_SONAME TRUE)

@@ -3,20 +3,22 @@
 #   scripts/bootstrap.sh [--no-build] [--targets "NAME ..."] [--with-pytorch] [--with-browser] [--with-arm64]
 #     --targets        builds these only, such as "lemur lemur-learn"; default: all programs, tests and benches
 #     --with-pytorch   also PyTorch, which bench/pytorch compares with
-#     --with-arm64     also a compiler for 64-bit ARM, its libraries and qemu-user, for scripts/arm64.sh
+#     --with-arm64     also a compiler for 64-bit ARM, the program's libraries and qemu-user, for scripts/arm64.sh
 #     --with-browser   also Chromium and what drives it, for the tests of pages
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # Debian's tools go before others of their names (conda, pyenv, nvm), whose folders CMake would also take libraries from.
 export PATH="/usr/sbin:/usr/bin:/sbin:/bin:$PATH"
 
-packages=(
-  build-essential cmake ninja-build ccache git ca-certificates pkg-config
-  clang clang-format clang-tidy libclang-rt-dev python3
+libraries=(
   libtorch-dev libopenblas0-openmp libtcmalloc-minimal4 libicu-dev libtomlplusplus-dev libcli11-dev libspdlog-dev
   libfmt-dev nlohmann-json3-dev robin-map-dev libxxhash-dev zlib1g-dev libzstd-dev libgtest-dev
   libhwy-dev libdnnl-dev libjpeg62-turbo-dev libpng-dev libwebp-dev
-  libmicrohttpd-dev prometheus-cpp-dev libsimdjson-dev python3-jsonschema
+  libmicrohttpd-dev prometheus-cpp-dev libsimdjson-dev
+)
+packages=(
+  build-essential cmake ninja-build ccache git ca-certificates pkg-config
+  clang clang-format clang-tidy libclang-rt-dev python3 python3-jsonschema "${libraries[@]}"
 )
 build=yes
 targets=all
@@ -75,38 +77,26 @@ for library in libblas.so.3 liblapack.so.3; do
   fi
 done
 
-# DuckDB: library and header from two pinned npm packages, unpacked without running their install scripts.
-duckdb=third_party/duckdb
-case $(uname -m) in
-  aarch64) binding=@duckdb/node-bindings-linux-arm64@1.4.4-r.3 ;;
-  *) binding=@duckdb/node-bindings-linux-x64@1.4.4-r.4 ;;
-esac
-if [ ! -e "$duckdb/libduckdb.so" ] || [ ! -e "$duckdb/duckdb.h" ]; then
-  echo "bootstrap: fetching DuckDB 1.4.4"
-  mkdir -p "$duckdb"
-  scratch=$(mktemp -d)
-  (cd "$scratch" && npm pack --silent "$binding" duckdb@1.4.4 >/dev/null)
-  tar -xzf "$scratch"/duckdb-node-bindings-*.tgz -C "$scratch"
-  cp "$scratch/package/libduckdb.so" "$duckdb/"
-  tar -xzf "$scratch"/duckdb-1.4.4.tgz -C "$scratch" package/src/duckdb/src/include/duckdb.h
-  cp "$scratch/package/src/duckdb/src/include/duckdb.h" "$duckdb/"
-  rm -rf "$scratch"
-fi
-
-# fetch FOLDER FILE PACKAGE VERSION [PATH ...]: unpacks these paths of an npm package (all without one) where FILE is not there yet.
+# fetch FOLDER FILE PACKAGE [PATH ...]: unpacks these paths of an npm package (all without one) where FILE is not there yet, without running its install script.
 fetch() {
-  local folder=third_party/$1 file=$2 package=$3 version=$4 scratch
-  shift 4
+  local folder=third_party/$1 file=$2 package=$3 scratch
+  shift 3
   if [ -e "$folder/$file" ]; then return; fi
-  echo "bootstrap: fetching $package $version"
+  echo "bootstrap: fetching $package"
   scratch=$(mktemp -d)
-  (cd "$scratch" && npm pack --silent "$package@$version" >/dev/null && tar -xzf ./*.tgz "${@/#/package/}")
+  (cd "$scratch" && npm pack --silent "$package" >/dev/null && tar -xzf ./*.tgz "${@/#/package/}")
   mkdir -p "$folder"
   find "$scratch/package" -mindepth 1 -maxdepth 1 -exec cp -r {} "$folder/" \;
   rm -rf "$scratch"
 }
-fetch uplot dist/uPlot.iife.min.js uplot 1.6.32 dist/uPlot.iife.min.js dist/uPlot.min.css LICENSE
-if [ $browser = yes ]; then fetch playwright-core index.js playwright-core 1.48.2; fi
+duckdb_aarch64=@duckdb/node-bindings-linux-arm64@1.4.4-r.3
+duckdb_x86_64=@duckdb/node-bindings-linux-x64@1.4.4-r.4
+duckdb=duckdb_$(uname -m)
+header=src/duckdb/src/include/duckdb.h
+fetch duckdb libduckdb.so "${!duckdb:?bootstrap: DuckDB has no package for $(uname -m)}" libduckdb.so
+fetch duckdb $header duckdb@1.4.4 $header
+fetch uplot dist/uPlot.iife.min.js uplot@1.6.32 dist/uPlot.iife.min.js dist/uPlot.min.css LICENSE
+if [ $browser = yes ]; then fetch playwright-core index.js playwright-core@1.48.2; fi
 
 # Libraries for 64-bit ARM, unpacked beside the system's own: their -dev packages cannot be installed together.
 if [ $arm64 = yes ] && [ ! -e third_party/arm64/root ]; then
@@ -117,10 +107,10 @@ if [ $arm64 = yes ] && [ ! -e third_party/arm64/root ]; then
   apt=(-o APT::Architecture=arm64 -o APT::Architectures=arm64 -o Dir::State="$state" -o Dir::State::status="$state/status"
     -o Dir::Cache="$state" -o APT::Sandbox::User=root -o APT::Update::Post-Invoke-Success=)
   apt-get "${apt[@]}" update -qq
-  (cd "$state" && apt-get "${apt[@]}" download -qq libhwy-dev 'libhwy1*' libgtest-dev libfmt-dev 'libfmt[0-9]*' libspdlog-dev 'libspdlog1*' \
-    libxxhash-dev libxxhash0 nlohmann-json3-dev >/dev/null)
-  for package in "$state"/*.deb; do dpkg-deb -x "$package" third_party/arm64/unpacked; done
+  apt-get "${apt[@]}" install -qq --download-only --no-install-recommends "${libraries[@]}" >/dev/null
+  for package in "$state"/archives/*.deb; do dpkg-deb -x "$package" third_party/arm64/unpacked; done
   rm -r "$state"
+  fetch arm64/unpacked/usr/lib/aarch64-linux-gnu libduckdb.so $duckdb_aarch64 libduckdb.so
   mv third_party/arm64/unpacked third_party/arm64/root
 fi
 
