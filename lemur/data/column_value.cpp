@@ -153,6 +153,14 @@ std::optional<std::string> widened_number(const std::string& a, const std::strin
 
 }  // namespace
 
+bool is_reserved_name(std::string_view name) {
+  const auto is = [&](std::string_view reserved) {
+    return std::ranges::equal(
+        name, reserved, [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + 32 : a) == b; });
+  };
+  return is("__file") || is("__place");
+}
+
 ValueKind value_kind(std::string_view type) {
   if (type.ends_with(']'))
     return item_type(type).ends_with(']') || type.starts_with("STRUCT") || type.starts_with("MAP")

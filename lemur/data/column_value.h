@@ -16,6 +16,10 @@ struct SourceColumn {
   std::string fault = {};       ///< why its values cannot be read; empty: they can
 };
 
+/// Says that ingest gives the name, in upper or lower case, to a column of its own (where a row
+/// stands): an input's column cannot have it.
+bool is_reserved_name(std::string_view name);
+
 enum class ValueKind {
   kInteger,
   kReal,

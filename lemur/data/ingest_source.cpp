@@ -79,8 +79,7 @@ void IngestSource::open_files(const std::string& text, const std::filesystem::pa
 void IngestSource::open_text(const TextFormat& format, bool decimal_comma) {
   text_table_ = std::make_shared<TextTable>(
       std::vector<std::filesystem::path>(files_.begin(), files_.end()), format);
-  source_.from = "(SELECT * EXCLUDE (__line), __line AS __place FROM " +
-                 add_text_table(database_, text_table_) + ")";
+  source_.from = add_text_table(database_, text_table_);
   for (const TextColumn& column : text_table_->columns())
     source_.columns.push_back({.name = column.name,
                                .sql_type = column.is_list ? "VARCHAR[]" : "VARCHAR",
@@ -94,6 +93,9 @@ void IngestSource::open_sql(const std::string& text) {
   sql.resize(sql.find_last_not_of("; \t\r\n") + 1);
   sql = "(" + sql + "\n)";
   for (const ColumnExpression& expression : plain_columns(database_, sql)) {
+    if (is_reserved_name(expression.column.name))
+      fail<DataError>("ingest", "{}: a column cannot have the name '{}'", text,
+                      expression.column.name);
     source_.columns.push_back(expression.column);
     if (expression.column.fault.empty())
       source_.from += expression.sql + " AS " + sql_name(expression.column.name) + ", ";

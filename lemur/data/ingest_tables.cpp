@@ -62,6 +62,7 @@ IngestTables::IngestTables(IngestContext& context)
                  csv_options(options_, "documents")),
       events_(database_, options_.events, context.options.base, csv_options(options_, "events")) {
   const ColumnsOptions& columns = options_.columns;
+  check_time_format(database_, options_.time_format);
   context.schema.has_declared_times = !options_.time_format.empty();
   documents_.column(columns.document);
   for (const auto& field : options_.text) document_columns_[field.column].as_text = true;

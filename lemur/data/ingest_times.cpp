@@ -56,13 +56,24 @@ std::vector<std::optional<int64_t>> integers(Database& database, const std::stri
 
 }  // namespace
 
+void check_time_format(Database& database, const std::string& format) {
+  if (format.empty() || time_unit(format)) return;
+  std::string why;
+  if (format.find('%') != std::string::npos) try {
+      database.execute("SELECT try_strptime('', " + sql_literal(format) + ")");
+      return;
+    } catch (const DataError& error) {
+      const std::string_view message = error.what();
+      why = fmt::format("; {}", message.substr(message.rfind("specifier ") + 10));
+    }
+  fail<InvalidArgument>(
+      "ingest", "data.time_format = \"{}\": expected s, ms, us, ns or a pattern such as %Y%m%d{}",
+      format, why);
+}
+
 TimeColumn::TimeColumn(const IngestSource& source, const std::string& column,
                        const TimeOptions& options)
     : source_(source), column_(column), options_(options) {
-  if (!options_.format.empty() && !is_pattern() && !time_unit(options_.format))
-    fail<InvalidArgument>(
-        "ingest", "data.time_format = \"{}\": expected s, ms, us, ns or a pattern such as %Y%m%d",
-        options_.format);
   const ValueKind kind = value_kind(source.column(column).sql_type);
   if (kind == ValueKind::kBool || kind == ValueKind::kList || kind == ValueKind::kOther)
     fail<InvalidArgument>("ingest", "{}: column '{}' is {}; expected times", source.name(), column,

@@ -16,11 +16,14 @@ struct TimeOptions {
   int64_t now_ms = 0;
 };
 
+/// Throws InvalidArgument for a data.time_format that is neither a unit nor a pattern of dates.
+void check_time_format(Database& database, const std::string& format);
+
 /// One table's column of times.
 class TimeColumn {
  public:
-  /// Throws InvalidArgument for a format that is neither a unit nor a pattern, or a column of
-  /// another type. `source` must outlive it.
+  /// Throws InvalidArgument for a column of another type. Requires: check_time_format(). `source`
+  /// must outlive it.
   TimeColumn(const IngestSource& source, const std::string& column, const TimeOptions& options);
 
   /// Columns for IngestSource::materialize(): __time, __time_rest, __time_is_date; each with a

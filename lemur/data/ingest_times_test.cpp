@@ -114,6 +114,10 @@ TEST_F(IngestTimes, TakesAnyTimeThatIsDeclared) {
   how.data.time_format = "seconds";
   write_times({"1"});
   EXPECT_TRUE(holds(invalid_argument(), "data.time_format = \"seconds\": expected s, ms, us, ns"));
+  how.data.time_format = "%Y-%Q";
+  EXPECT_TRUE(holds(invalid_argument(),
+                    "data.time_format = \"%Y-%Q\": expected s, ms, us, ns or a pattern such as "
+                    "%Y%m%d; %Y-%Q: Unrecognized format"));
 }
 
 TEST_F(IngestTimes, ActionsAndTheQueryLogHaveTimesOfTheirOwn) {

@@ -89,6 +89,10 @@ class ParquetUnion {
       fail<DataError>("ingest", "{} cannot be read: {}", names_[f], error.what());
     }
     for (const ColumnExpression& expression : found) {
+      // The last is DuckDB's own column of such a file.
+      if (is_reserved_name(expression.column.name) || expression.column.name == "file_row_number")
+        fail<DataError>("ingest", "{}: a column cannot have the name '{}'", names_[f],
+                        expression.column.name);
       const auto [place, is_new] = places_.try_emplace(expression.column.name, columns_.size());
       if (is_new) columns_.push_back({expression.column, std::vector<Part>(files_.size()), f});
       Column& column = columns_[place->second];

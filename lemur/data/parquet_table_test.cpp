@@ -63,6 +63,15 @@ TEST_F(ParquetFiles, RowsKeepTheOrderOfFilesOfUnlikeColumns) {
             5000);
 }
 
+TEST_F(ParquetFiles, NamesOfIngestsOwnColumnsAreRefused) {
+  Database database;
+  for (const std::string name : {"__file", "__PLACE", "file_row_number"}) {
+    write_table("a.parquet", "SELECT 7 AS x, 8 AS " + name);
+    expect_error<DataError>([&] { parquet_table(database, {file("a.parquet")}, {"a"}); },
+                            "a: a column cannot have the name '" + name + "'");
+  }
+}
+
 TEST_F(ParquetFiles, FoldersNamedByAValueAreAColumnOfTexts) {
   std::filesystem::create_directories(folder.path() / "day=01");
   write_table("day=01/a.parquet", "SELECT 7 AS x");

@@ -12,7 +12,7 @@
 namespace lemur {
 namespace {
 
-constexpr std::string_view kFileColumn = "__file", kLineColumn = "__line";
+constexpr std::string_view kFileColumn = "__file", kLineColumn = "__place";
 constexpr size_t kNoPlace = static_cast<size_t>(-1);
 
 /// Where in a chunk the wanted columns go, by name.
@@ -209,7 +209,7 @@ void mark_unselectable(std::vector<TextColumn>& columns, const std::string& file
     std::string lower = column.name;
     for (char& c : lower)
       if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    if (lower.empty() || lower == kFileColumn || lower == kLineColumn)
+    if (lower.empty() || is_reserved_name(column.name))
       column.first_fault = fmt::format("{}: a column cannot have the name '{}'", file, column.name);
     const auto [other, is_new] = by_name.emplace(lower, &column);
     if (is_new) continue;

@@ -66,7 +66,7 @@ class TextTable {
 };
 
 /// Lets `database` read the table and returns its FROM item. Columns: those of the table that can
-/// be selected, and last "__file" VARCHAR and "__line" BIGINT: where the row begins, from line 1.
+/// be selected, and last "__file" VARCHAR and "__place" BIGINT: where the row begins, from line 1.
 /// Rows come in the order of the files. The database keeps the table.
 std::string add_text_table(Database& database, std::shared_ptr<const TextTable> table);
 

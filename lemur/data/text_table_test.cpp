@@ -53,7 +53,7 @@ class TextTableTest : public testing::Test {
   }
 
   std::vector<std::string> read(const std::shared_ptr<TextTable>& table,
-                                const std::string& what = "* EXCLUDE (__file, __line)") {
+                                const std::string& what = "* EXCLUDE (__file, __place)") {
     return select(what, add_text_table(database_, table));
   }
 
@@ -71,7 +71,7 @@ class TextTableTest : public testing::Test {
 
 TEST_F(TextTableTest, MatchesColumnsOfFilesByName) {
   auto table = open({write("a.csv", "id,x\n1,2\n"), write("b.csv", "y,id\n\"\",3\n\n,4\n")});
-  EXPECT_EQ(read(table, "id, x, y, __line"), (Lines{"1|2|-|2", "3|-||2", "4|-|-|4"}));
+  EXPECT_EQ(read(table, "id, x, y, __place"), (Lines{"1|2|-|2", "3|-||2", "4|-|-|4"}));
   EXPECT_EQ(read(table, "__file"),
             (Lines{(folder_.path() / "a.csv").string(), (folder_.path() / "b.csv").string(),
                    (folder_.path() / "b.csv").string()}));
@@ -94,7 +94,7 @@ TEST_F(TextTableTest, KeepsTheOrderOfManyRows) {
   database_.execute("CREATE TABLE t AS SELECT row_number() OVER () - 1 AS row, * FROM " + from);
   EXPECT_EQ(database_.query_int64(
                 "SELECT count(*) FROM t WHERE CAST(id AS BIGINT) <> row % 20000 OR x <> 'long "
-                "enough to be no inline text ' || id OR __line <> row % 20000 + 2"),
+                "enough to be no inline text ' || id OR __place <> row % 20000 + 2"),
             0);
   EXPECT_EQ(select("id", from + " LIMIT 2"), (Lines{"0", "1"}));
   EXPECT_EQ(database_.query_int64("SELECT count(*) FROM " + from + " a JOIN " + from +
@@ -118,14 +118,14 @@ TEST_F(TextTableTest, FaultsLeaveDuckDbAsTheyAre) {
 }
 
 TEST_F(TextTableTest, NamesThatSqlCannotTellApartAreNotSelected) {
-  auto table = open({write("a.csv", "Id,id,x,,__LINE,\n1,2,3,4,5,6\n")});
+  auto table = open({write("a.csv", "Id,id,x,,__PLACE,\n1,2,3,4,5,6\n")});
   ASSERT_EQ(table->columns().size(), 4U);
   EXPECT_NE(table->columns()[0].first_fault.find("'Id' and 'id' differ only in upper"),
             std::string::npos);
   EXPECT_NE(table->columns()[1].first_fault.find("'Id' and 'id' differ only in upper"),
             std::string::npos);
   EXPECT_EQ(table->columns()[2].first_fault, "");
-  EXPECT_NE(table->columns()[3].first_fault.find("cannot have the name '__LINE'"),
+  EXPECT_NE(table->columns()[3].first_fault.find("cannot have the name '__PLACE'"),
             std::string::npos);
   EXPECT_EQ(read(table), (Lines{"3"}));
 }
@@ -139,7 +139,7 @@ TEST_F(TextTableTest, ColumnsOfJsonAreTheKeysOfAllLines) {
   ASSERT_EQ(rows.size(), 30'001U);
   EXPECT_EQ(rows.front(), "18446744073709551615|-");
   EXPECT_EQ(rows.back(), "-|x");
-  EXPECT_EQ(read(table, "id, __line").back(), "-|30001");
+  EXPECT_EQ(read(table, "id, __place").back(), "-|30001");
 }
 
 TEST_F(TextTableTest, ObjectsAreColumnsByPath) {
