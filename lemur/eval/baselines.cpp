@@ -19,6 +19,7 @@ namespace {
 constexpr int64_t kPasses = 3, kNegatives = 7;
 constexpr double kRate = 0.1, kDecay = 1e-5;    // of the logistic regression
 constexpr int64_t kRoundsUnjudged = 100;        // of trees, where there is no split valid
+constexpr double kOfEqualOrders = 1e-6;         // weight of the log loss beside QAUC
 constexpr size_t kMostTreeInputs = 50'000'000;  // held of train, and of valid: 4 bytes each here
                                                 // and some 10 in the library
 
@@ -198,10 +199,11 @@ class TreeRanking {
     const char* metric = nullptr;
     trees_.emplace(rows, options, judged, [&](const std::vector<float>& probabilities) {
       const Metrics metrics = measure(store_, seen, {.scores = probabilities});
+      const double loss = metrics.log_loss.value_or(0);
       metric = metrics.qauc ? "QAUC" : "log loss";
-      const double value = metrics.qauc.value_or(metrics.log_loss.value_or(0));
-      progress(fmt::format("gradient-boosted trees: {} {:.4f} on valid", metric, value));
-      return metrics.qauc ? value : -value;
+      progress(fmt::format("gradient-boosted trees: {} {:.4f} on valid", metric,
+                           metrics.qauc.value_or(loss)));
+      return metrics.qauc ? *metrics.qauc - kOfEqualOrders * loss : -loss;
     });
     return fmt::format("{} of depth 6 over the same, as many as {} on valid chose",
                        trees_->rounds(), metric);

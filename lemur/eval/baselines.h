@@ -33,7 +33,8 @@ struct Baseline {
 ///   gradient-boosted trees  over the same inputs and draw, missing numbers as missing, by XGBoost
 ///                         (BoostedTrees): as many as QAUC on valid chooses, or log loss where no
 ///                         request has both labels; 100 without valid. Popularity and item-item
-///                         of a row of train are of what came before it
+///                         of a row of train are of what came before it; a number that
+///                         is 0 when standardised is missing too, as the store holds 0 for it
 /// Methods without what they need (a query, a history) are left out. `progress` gets what is going
 /// on, and may be empty. Trees hold 50 million inputs of train, of requests drawn at random, and
 /// as many of valid, its first ones: 14 bytes each.
