@@ -34,6 +34,9 @@ add_library(duckdb SHARED IMPORTED)
 set_target_properties(duckdb PROPERTIES IMPORTED_LOCATION ${DUCKDB_LIBRARY} INTERFACE_INCLUDE_DIRECTORIES ${DUCKDB_INCLUDE}
                                         IMPORTED_NO_SONAME TRUE)
 
+# Gradient-boosted trees, a baseline.
+pkg_check_modules(XGBOOST REQUIRED IMPORTED_TARGET xgboost)
+
 # Products in 8 bits. LibTorch itself stands on the same library.
 find_library(DNNL_LIBRARY dnnl REQUIRED)  # its own package file asks for OpenCL
 

@@ -14,7 +14,7 @@ libraries=(
   libtorch-dev libopenblas0-openmp libtcmalloc-minimal4 libicu-dev libtomlplusplus-dev libcli11-dev libspdlog-dev
   libfmt-dev nlohmann-json3-dev robin-map-dev libxxhash-dev zlib1g-dev libzstd-dev libgtest-dev
   libhwy-dev libdnnl-dev libjpeg62-turbo-dev libpng-dev libwebp-dev
-  libmicrohttpd-dev prometheus-cpp-dev libsimdjson-dev
+  libmicrohttpd-dev prometheus-cpp-dev libsimdjson-dev libxgboost-dev
 )
 packages=(
   build-essential cmake ninja-build ccache git ca-certificates pkg-config

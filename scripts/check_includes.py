@@ -52,7 +52,8 @@ SERVING_FOR_HTTP = {"lemur/serving/rank_request.h", "lemur/serving/ranking_backe
 HIDDEN_LIBRARIES = {"microhttpd.h": {"lemur/http/http_server.cpp"},
                     "simdjson.h": {"lemur/http/json_reader.h", "lemur/input/text_source.cpp"},
                     "zlib.h": {"lemur/input/byte_source.cpp", "lemur/input/input_testing.h", "lemur/data/ingest_formats_test.cpp"},
-                    "iconv.h": {"lemur/input/text_source.cpp"}}
+                    "iconv.h": {"lemur/input/text_source.cpp"},
+                    "xgboost/c_api.h": {"lemur/eval/boosted_trees.cpp"}}
 NOT_FOR_SERVING = {"lemur/data/ingest.h"}
 
 SOURCES = {".h", ".cpp", ".cu", ".cuh"}

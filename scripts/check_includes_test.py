@@ -70,6 +70,11 @@ class CheckIncludes(unittest.TestCase):
         self.refuse("lemur/http/rank_json.cpp", "#include <simdjson.h>",
                     "simdjson.h is included; only lemur/http/json_reader.h and lemur/input/text_source.cpp may")
 
+    def test_one_file_sees_the_library_of_trees(self):
+        self.allow("lemur/eval/boosted_trees.cpp", "#include <xgboost/c_api.h>")
+        self.refuse("lemur/eval/baselines.cpp", "#include <xgboost/c_api.h>",
+                    "xgboost/c_api.h is included; only lemur/eval/boosted_trees.cpp may")
+
     def test_duckdb_has_two_users(self):
         self.allow("lemur/data/database.cpp", '#include "duckdb.h"')
         self.allow("lemur/data/parquet_writer.cpp", "#include <duckdb.h>")

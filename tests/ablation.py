@@ -42,6 +42,11 @@ name = "small"
 title = "Small"
 base = "ids"
 rows = [{ arm = "again", auc = 2.0 }, { arm = "ids", auc = 0.5 }, { arm = "two-stage", auc = 1.0 }]
+[[table]]
+name = "simple"
+title = "Simple"
+baselines = true
+rows = [{ arm = "ids" }]
 """
 
 
@@ -116,6 +121,23 @@ def main():
             assert row["flops_per_step"] > row["ranker_flops_per_sample"] > 0 and row["parameters"] > 0 and len(row["auc"]["by_seed"]) == 2, row
 
         assert whole["notes"][-1] == "the best learning rate is on an edge of the grid: IDs (again), two-stage", whole
+
+        assert "simple methods on test: to go" in run(*ablate(work / "whole", *rates, "--table", "simple", "--dry-run")).stdout
+        run(*ablate(work / "whole", *rates, "--table", "simple"))
+        simple = json.loads((work / "whole/simple.json").read_text())
+        titles = [row["title"] for row in simple["rows"]]
+        assert titles[0] == "popularity" and titles[-2:] == ["gradient-boosted trees", "IDs"], titles
+        best = max(simple["rows"][:-1], key=lambda row: row["qauc"]["mean"])
+        model = simple["rows"][-1]
+        assert simple["base"] == best["arm"] == f"baselines/{best['title']}" and simple["seeds"] == len(model["qauc"]["by_seed"]) == 2, simple
+        change = 100 * (model["qauc"]["mean"] / best["qauc"]["mean"] - 1)
+        assert abs(model["qauc"]["change_percent"] - change) < 1e-6, (model, best)
+        assert simple["notes"][-1].startswith("gradient-boosted trees: "), simple["notes"]
+        again = run(*ablate(work / "whole", *rates, "--table", "simple"))
+        assert "simple methods" not in again.stderr, "what is finished runs again"
+        (work / "whole/runs/baselines-test.json").write_text("{}")
+        run(*ablate(work / "whole", *rates, "--table", "simple"))
+        assert json.loads((work / "whole/simple.json").read_text()) == simple, "a damaged result"
 
         kill_twice(ablate(work / "killed", *rates), work / "killed", seconds, random.Random(arguments.seed))
         run(*ablate(work / "killed", *rates))

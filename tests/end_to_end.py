@@ -137,6 +137,15 @@ def main():
         assert metrics["split"] == "test" and metrics["auc"] > 0.55, metrics
         assert metrics["cold_rows"] == 0, "training ends with a full bank"
         run(*evaluate, "--split", "nonsense", code=2)
+        shown = run(lemur, "baselines", "--store", store, "--run", work / "whole", "--json", work / "methods.json").stdout
+        methods = json.loads((work / "methods.json").read_text())["methods"]
+        assert [method["name"] for method in methods] == ["popularity", "bm25", "bm25 + popularity", "item-item", "logistic regression",
+                                                          "gradient-boosted trees"], methods
+        assert all(method["name"] in shown and method["rows"] == metrics["rows"] for method in methods), shown
+        assert methods[-1]["auc"] > 0.55 and 0.7 < methods[-1]["calibration"] < 1.4, methods[-1]
+        assert (work / "whole/baselines-test.json").read_bytes() == (work / "methods.json").read_bytes()
+        run(lemur, "baselines", "--store", store, "--split", "nonsense", code=2)
+        run(lemur, "baselines", "--store", store, "--run", world, code=1)
         export = [lemur, "export", "--run", work / "whole", "--store", store, "--out", work / "exported"]
         run(*export)
         check_export(work / "exported", width=32)

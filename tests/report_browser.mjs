@@ -34,8 +34,8 @@ async function check_text(page) {
       (await page.locator("#header td", {hasText: kHostile}).count()) === 1,
       "the run's name is not shown as text");
   for (const id
-           of ["quality", "representation", "bank", "cost", "evaluation", "calibration", "slices",
-               "ablation", "bench", "configuration", "environment"]) {
+           of ["quality", "representation", "bank", "cost", "evaluation", "baselines",
+               "calibration", "slices", "ablation", "bench", "configuration", "environment"]) {
     check((await page.locator(`#${id} h2`).count()) === 1, `no section ${id}`);
     check(
         (await page.locator(`#${id} .missing`).count()) === 0,
@@ -70,6 +70,16 @@ async function check_text(page) {
       figures.join(" | ") ===
           `${kHostile} | 0.7100 ± 0.0100 | +1.43 % ± 0.20 | +1.44 % | 0.7100 ± 0.0100 | +1.43 % ± 0.20 | – | 92 M | 1.67 T | 2.44 T | 3.2 M | 100 | 30.0 min | 0.001`,
       figures.join(" | "));
+  const methods = page.locator("#baselines tbody tr");
+  const names = await methods.evaluateAll((rows) => rows.map((row) => row.firstChild.textContent));
+  check(
+      names[0] === "popularity" && names.at(-3) === "gradient-boosted trees" &&
+          names.at(-2) === "lemur" && names.at(-1) === kHostile,
+      `one table of both runs, whose baselines are the same: ${names.join()}`);
+  const reached =
+      await methods.locator("td:nth-child(2)")
+          .evaluateAll((cells) => cells.map((cell) => Number(cell.lastChild.textContent)));
+  check(reached.every((auc) => auc > 0 && auc < 1), `AUC of methods and runs: ${reached}`);
   const executed = page.locator("#cost tr", {hasText: "Operations executed"}).locator("td");
   check(!(await executed.allTextContents()).includes("–"), "no operations were counted");
   const key = page.locator("#configuration tr", {hasText: "model.ranker"});
@@ -130,8 +140,8 @@ await with_browser(async (browser) => {
   await with_page(browser, {url: url_of(empty_file), width: 390}, async (page) => {
     check((await page.locator("canvas").count()) === 0, "plots of nothing");
     for (const id
-             of ["quality", "representation", "bank", "cost", "evaluation", "calibration", "slices",
-                 "bench"])
+             of ["quality", "representation", "bank", "cost", "evaluation", "baselines",
+                 "calibration", "slices", "bench"])
       check(
           (await page.locator(`#${id} .missing`).count()) >= 1,
           `section ${id} does not say what is missing`);

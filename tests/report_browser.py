@@ -60,6 +60,10 @@ def make_pages(lemur, work):
         kept = [json.loads(file.read_text()) for file in (work / name).glob("evaluation-test-step-*.json")]
         assert len(kept) == 1 and 1 < len(kept[0]["calibration_bins"]) <= 20, kept
         assert len(json.loads((work / name / "environment.json").read_text())) == 1
+    run(lemur, "baselines", "--store", store, "--run", work / "lemur", work / HOSTILE)
+    found = json.loads((work / "lemur/baselines-test.json").read_text())
+    assert found["split"] == "test" and found["methods"][-1]["name"] == "gradient-boosted trees", found
+    assert found == json.loads((work / HOSTILE / "baselines-test.json").read_text())
     bench = work / "bench.jsonl"
     bench.write_text(run(lemur, "bench", "step", "--rounds", "1", "--json").stdout + "".join(json.dumps(line) + "\n" for line in scaling_lines()))
     table = work / "main.json"
@@ -75,6 +79,8 @@ def make_pages(lemur, work):
 
 def check_refusals(lemur, work):
     out = work / "refused.html"
+    refused = run(lemur, "baselines", "--store", work / "store", "--run", work / "world", code=1)
+    assert "holds no run" in refused.stderr, refused.stderr
     refused = run(lemur, "report", "--run", work / "world", "--out", out, code=1)
     assert refused.stderr.count("\n") == 1 and "holds no run" in refused.stderr, refused.stderr
     broken = work / "broken.jsonl"

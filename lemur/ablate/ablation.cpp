@@ -138,7 +138,8 @@ std::vector<double> Ablation::rates(const Arm& arm) const {
   const bool has_its_own = std::ranges::any_of(arm.set, [](const std::string& override) {
     return override.starts_with("train.learning_rate=");
   });
-  return arm.pretraining || has_its_own ? std::vector<double>{} : options_.learning_rates;
+  return arm.pretraining || arm.configured_rate || has_its_own ? std::vector<double>{}
+                                                               : options_.learning_rates;
 }
 
 /// The learning rate whose run with the first seed is the best on valid, of those that are trained;
@@ -188,6 +189,7 @@ void Ablation::run(const std::function<void(const Json&)>& finished) {
     std::vector<ArmResult> results;
     std::vector<std::string> notes = rows.notes;
     std::vector<std::string> on_edges;
+    const Json methods = rows.table.baselines ? runner_.baselines() : Json();
     for (const TableRow& row : rows.table.rows) {
       results.push_back(run_arm(arms_.arm(row.arm)));
       if (on_edge(results.back().learning_rate, options_.learning_rates))
@@ -201,7 +203,12 @@ void Ablation::run(const std::function<void(const Json&)>& finished) {
     if (!on_edges.empty())
       notes.push_back(fmt::format("the best learning rate is on an edge of the grid: {}",
                                   fmt::join(on_edges, ", ")));
-    Json table = result_table(rows.table, results);
+    AblationTable all = rows.table;
+    if (all.baselines) add_baselines(methods, all, results);
+    for (const Json& method : methods)
+      notes.push_back(fmt::format("{}: {}", method["name"].get<std::string>(),
+                                  method.value("how", std::string())));
+    Json table = result_table(all, results);
     table["split"] = options_.runner.split;
     table["learning_rates"] = options_.learning_rates;
     table["notes"] = notes;
@@ -241,8 +248,12 @@ std::string Ablation::plan() {
     if (done < runs.size()) text += fmt::format(", about {} each", duration(hours));
     text += fmt::format("\n    {}\n", fmt::join(runner_.overrides(*arm), " "));
   }
-  for (const Rows& rows : tables_)
+  for (const Rows& rows : tables_) {
+    if (rows.table.baselines)
+      text += fmt::format("simple methods on {}: {}\n", options_.runner.split,
+                          runner_.measured_baselines() ? "finished" : "to go");
     for (const std::string& note : rows.notes) text += note + "\n";
+  }
   text += fmt::format(
       "learning rates {} with seed 1, the best on valid with seeds 1 to {}\n{} runs to go, about "
       "{} by 12 steps and an evaluation of each arm, were nothing stopped early\n",

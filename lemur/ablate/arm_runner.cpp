@@ -222,6 +222,39 @@ Json ArmRunner::evaluate(const ArmRun& run) {
   return result[key];
 }
 
+fs::path ArmRunner::baselines_file() const {
+  return options_.folder / "runs" / fmt::format("baselines-{}.json", options_.split);
+}
+
+std::optional<Json> ArmRunner::measured_baselines() const {
+  if (!fs::exists(baselines_file())) return std::nullopt;
+  const Json result = Json::parse(read_file(baselines_file()), nullptr, /*allow_exceptions=*/false);
+  if (!result.is_object() || !result.value("store", Json()).is_string() ||
+      !result.value("methods", Json()).is_array())
+    return std::nullopt;  // damaged
+  if (result["store"] != store_hash_)
+    fail<InvalidArgument>("ablate", "{} is of another store; give another --run",
+                          baselines_file().string());
+  return result["methods"];
+}
+
+Json ArmRunner::baselines() {
+  if (const std::optional<Json> before = measured_baselines()) return *before;
+  options_.report(fmt::format("simple methods on {}", options_.split));
+  fs::create_directories(baselines_file().parent_path());
+  const fs::path output = options_.folder / "methods.json";
+  call({"baselines", "--store", options_.store.string(), "--split", options_.split, "--json",
+        output.string()},
+       "/dev/null");
+  const Json printed = Json::parse(read_file(output), nullptr, /*allow_exceptions=*/false);
+  if (!printed.is_object() || !printed.value("methods", Json()).is_array())
+    fail<DataError>("ablate", "lemur baselines wrote no methods");
+  const Json result = {{"store", store_hash_}, {"methods", printed["methods"]}};
+  write_file_atomically(baselines_file(), result.dump(1) + "\n");
+  fs::remove(output);
+  return result["methods"];
+}
+
 ArmCost ArmRunner::measure(const Arm& arm) {
   const fs::path folder = options_.folder / "trial";
   fs::remove_all(folder);

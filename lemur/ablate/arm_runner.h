@@ -58,6 +58,13 @@ class ArmRunner {
   /// Trains, evaluates the best checkpoint and returns what `lemur evaluate --json` printed.
   nlohmann::ordered_json evaluate(const ArmRun& run);
 
+  /// Runs `lemur baselines` on the split and returns its methods. Their result lies in
+  /// `folder`/runs/baselines-<split>.json and is found there again, likewise.
+  nlohmann::ordered_json baselines();
+
+  /// What `baselines` returned; nothing while it has something to do.
+  std::optional<nlohmann::ordered_json> measured_baselines() const;
+
   /// What `train` returned; nothing while it has something to do.
   std::optional<nlohmann::ordered_json> trained(const ArmRun& run) const;
 
@@ -66,6 +73,7 @@ class ArmRunner {
 
  private:
   std::filesystem::path folder_of(const ArmRun& run) const;
+  std::filesystem::path baselines_file() const;
   ArmRun start_of(const ArmRun& run) const;
   nlohmann::ordered_json read_result(const ArmRun& run) const;
   void write_result(const ArmRun& run, const nlohmann::ordered_json& result) const;

@@ -110,6 +110,7 @@ Arm read_arm(const toml::table& table, const Arms& before) {
   arm.start_from = reader.text("start_from");
   if (!arm.start_from.empty()) before.arm(arm.start_from);
   arm.pretraining = reader.flag("pretraining");
+  arm.configured_rate = reader.flag("configured_rate");
   reader.finish();
   if (std::ranges::count(before.arms, arm.name, &Arm::name) > 0)
     fail<InvalidArgument>("arms", "two arms are named '{}'", arm.name);
@@ -140,9 +141,15 @@ AblationTable read_table(const toml::table& table, const Arms& arms) {
   if (std::ranges::count(arms.tables, result.name, &AblationTable::name) > 0)
     fail<InvalidArgument>("arms", "two tables are named '{}'", result.name);
   result.title = reader.text("title", /*required=*/true);
-  result.base = reader.text("base", /*required=*/true);
+  result.baselines = reader.flag("baselines");
+  result.base = reader.text("base", /*required=*/!result.baselines);
   for (const toml::table* row : reader.tables("rows")) result.rows.push_back(read_row(*row, arms));
   reader.finish();
+  if (result.baselines && !result.base.empty())
+    fail<InvalidArgument>("arms",
+                          "the table '{}' has baselines and a base; its base is the best of them",
+                          result.name);
+  if (result.baselines && !result.rows.empty()) result.base = result.rows[0].arm;
   if (std::ranges::count(result.rows, result.base, &TableRow::arm) != 1)
     fail<InvalidArgument>("arms", "the table '{}' has {} rows of its base '{}'; it needs one",
                           result.name, std::ranges::count(result.rows, result.base, &TableRow::arm),

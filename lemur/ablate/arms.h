@@ -14,9 +14,10 @@ struct Arm {
   std::vector<std::string> set;              ///< those of the arm that it begins with included
   std::vector<std::string> without_queries;  ///< further ones where the store has no queries;
                                              ///< not passed on
-  std::string needs_history;  ///< the arm is for stores that have this history; empty: for all
-  std::string start_from;     ///< arm whose run of the same seed it starts from; empty: none
-  bool pretraining = false;   ///< has no metric of its own: trained once per seed, not evaluated
+  std::string needs_history;     ///< the arm is for stores that have this history; empty: for all
+  std::string start_from;        ///< arm whose run of the same seed it starts from; empty: none
+  bool pretraining = false;      ///< has no metric of its own: trained once per seed, not evaluated
+  bool configured_rate = false;  ///< has the configuration's learning rate and no grid
 };
 
 /// A row of a table and the paper's figures: absolute in the row of the table's base, elsewhere
@@ -28,7 +29,9 @@ struct TableRow {
 
 struct AblationTable {
   std::string name, title;
-  std::string base;  ///< arm that the others are compared with
+  std::string base;        ///< arm that the others are compared with
+  bool baselines = false;  ///< above its rows are those of `lemur baselines`, the best of which is
+                           ///< the base
   std::vector<TableRow> rows;
 };
 

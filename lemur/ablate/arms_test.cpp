@@ -41,6 +41,8 @@ TEST(Arms, PublishedOnesDifferInWhatTheyAreNamedAfter) {
   EXPECT_EQ(options("no-long").model.without_content_histories, std::vector<std::string>{"long"});
   EXPECT_EQ(options("two-stage").train.freeze_encoder_steps, -1);
   EXPECT_EQ(options("pretraining").model.task_weights, std::vector<double>{0});
+  EXPECT_TRUE(arms.arm("configured").set.empty() && arms.arm("configured").configured_rate);
+  EXPECT_TRUE(arms.table("baselines").baselines);
 }
 
 TEST(Arms, PublishedOnesKeepTheConfigurationsAlignment) {
@@ -90,6 +92,17 @@ TEST(Arms, BeginWithTheOverridesOfAnother) {
   EXPECT_EQ(table.rows[1].auc, std::nullopt);
 }
 
+TEST(Arms, OfATableOfBaselinesNeedNoBase) {
+  const Arms arms = parse_arms(std::string(kSmall) +
+                                   "[[table]]\nname = \"simple\"\ntitle = \"S\"\nbaselines = "
+                                   "true\nrows = [{ arm = \"b\" }]\n",
+                               "small.toml");
+  EXPECT_TRUE(arms.table("simple").baselines);
+  EXPECT_EQ(arms.table("simple").base, "b");
+  EXPECT_FALSE(arms.table("t").baselines);
+  EXPECT_FALSE(arms.arm("a").configured_rate);
+}
+
 TEST(Arms, NameWhatIsWrong) {
   const auto parsed = [](const std::string& more) {
     return [more] { parse_arms(kSmall + more, "small.toml"); };
@@ -106,6 +119,10 @@ TEST(Arms, NameWhatIsWrong) {
           "the table 'u' has 0 rows of its base 'b'");
   refuses("[[table]]\nname = \"t\"\ntitle = \"U\"\nbase = \"a\"\nrows = [{ arm = \"a\" }]\n",
           "two tables are named 't'");
+  refuses(
+      "[[table]]\nname = \"u\"\ntitle = \"U\"\nbase = \"a\"\nbaselines = true\n"
+      "rows = [{ arm = \"a\" }]\n",
+      "the table 'u' has baselines and a base");
   for (const char* name : {"", "..", "../c", "c/d"})
     refuses(std::string("[[arm]]\nname = \"") + name + "\"\ntitle = \"C\"\n",
             std::string("an arm is named '") + name + "'");

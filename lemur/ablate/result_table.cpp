@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "lemur/ablate/interval.h"
+#include "lemur/base/error.h"
 
 namespace lemur {
 namespace {
@@ -38,10 +39,12 @@ Json metric_of(const ArmResult& result, const ArmResult* base, const char* metri
   json["half_width"] = number(own.half_width);
   if (base == nullptr) return json;
   const std::vector<double> others = by_seed(*base, metric);
-  if (others.size() != values.size()) return json;
+  if (others.size() != values.size() && others.size() != 1) return json;
   std::vector<double> changes;
-  for (size_t i = 0; i < values.size(); ++i)
-    changes.push_back(100 * (values[i] - others[i]) / others[i]);
+  for (size_t i = 0; i < values.size(); ++i) {
+    const double other = others[others.size() == 1 ? 0 : i];  // a baseline has no seeds
+    changes.push_back(100 * (values[i] - other) / other);
+  }
   const Interval change = interval_of(changes);
   json["change_percent"] = change.mean;
   json["change_half_width"] = number(change.half_width);
@@ -172,16 +175,51 @@ std::string line_of(const Cells& cells, const std::vector<size_t>& widths) {
   return line + "\n";
 }
 
+/// Of methods the best one by the first metric that any of them has.
+size_t best_method(const Json& methods) {
+  for (const char* metric : {"qauc", "uauc", "auc"}) {
+    std::optional<size_t> best;
+    double most = 0;
+    for (size_t i = 0; i < methods.size(); ++i) {
+      const Json value = methods[i].value(metric, Json());
+      if (!value.is_number() || (best && value.get<double>() <= most)) continue;
+      best = i, most = value.get<double>();
+    }
+    if (best) return *best;
+  }
+  return 0;
+}
+
 }  // namespace
+
+void add_baselines(const Json& methods, AblationTable& table, std::vector<ArmResult>& results) {
+  if (!methods.is_array() || methods.empty())
+    fail<DataError>("ablate", "lemur baselines listed no methods");
+  std::vector<TableRow> rows;
+  std::vector<ArmResult> measured;
+  for (const Json& method : methods) {
+    if (!method.is_object() || !method.value("name", Json()).is_string())
+      fail<DataError>("ablate", "lemur baselines listed a method without a name");
+    const std::string name = method["name"];
+    rows.push_back({.arm = "baselines/" + name, .title = name});
+    measured.push_back({.measured = {method}});
+  }
+  table.base = rows[best_method(methods)].arm;
+  table.rows.insert(table.rows.begin(), rows.begin(), rows.end());
+  results.insert(results.begin(), measured.begin(), measured.end());
+}
 
 Json result_table(const AblationTable& table, const std::vector<ArmResult>& results) {
   const ArmResult* base = nullptr;
-  for (size_t i = 0; i < table.rows.size(); ++i)
+  size_t seeds = 0;
+  for (size_t i = 0; i < table.rows.size(); ++i) {
     if (table.rows[i].arm == table.base) base = &results[i];
+    seeds = std::max(seeds, results[i].measured.size());
+  }
   Json json = {{"table", table.name},
                {"title", table.title},
                {"base", table.base},
-               {"seeds", base != nullptr ? base->measured.size() : 0},
+               {"seeds", seeds},
                {"rows", Json::array()}};
   for (size_t i = 0; i < table.rows.size(); ++i)
     json["rows"].push_back(

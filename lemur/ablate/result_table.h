@@ -17,12 +17,18 @@ struct ArmResult {
   std::vector<nlohmann::ordered_json> trained, measured;  ///< per seed, as ArmRunner returns them
 };
 
+/// Puts simple methods, as `lemur baselines --json` lists them, above the rows of a table and makes
+/// the best of them its base: by QAUC, or UAUC and then AUC where none has it. Their arms are named
+/// "baselines/<method>". Throws DataError where there is none or one has no name.
+void add_baselines(const nlohmann::ordered_json& methods, AblationTable& table,
+                   std::vector<ArmResult>& results);
+
 /// Returns {"table", "title", "base", "seeds", "rows": [{"arm", "title", "learning_rate", "valid",
 /// "auc", "qauc" and "uauc": {"by_seed", "mean", "half_width", "change_percent",
 /// "change_half_width"}, "parameters", "flops_per_step", "samples_per_second", "hours", "paper":
 /// {...}}]}. `results` are those of the table's rows. Changes are means over the seeds of (arm -
-/// base) / base of the same seed, in percent; half widths are of 95% confidence intervals; what is
-/// undefined is null.
+/// base) / base of the same seed, or of the base's only one, in percent; half widths are of 95%
+/// confidence intervals; what is undefined is null.
 nlohmann::ordered_json result_table(const AblationTable& table,
                                     const std::vector<ArmResult>& results);
 

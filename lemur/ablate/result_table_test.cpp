@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "lemur/ablate/interval.h"
+#include "lemur/base/testing.h"
 
 namespace lemur {
 namespace {
@@ -72,6 +73,48 @@ TEST(ResultTable, ShowsUaucWhereNoRequestHasBothLabels) {
   const std::string text = table_to_markdown(result_table(two_rows(), {a, b}));
   EXPECT_NE(text.find(" UAUC "), std::string::npos) << text;
   EXPECT_NE(text.find("+25.00%"), std::string::npos) << text;
+}
+
+Json two_methods(const char* metric) {
+  return {{{"name", "popularity"}, {"how", "clicks"}, {"auc", 0.7}, {metric, 0.5}},
+          {{"name", "trees"}, {"how", "many"}, {"auc", 0.6}, {metric, 0.64}}};
+}
+
+TEST(ResultTable, ComparesWithTheBestBaselineByRequest) {
+  AblationTable table{.name = "t", .title = "T", .base = "a", .rows = {{.arm = "a", .title = "A"}}};
+  std::vector<ArmResult> results = {result_of({0.66, 0.72})};
+  results[0].measured[0]["qauc"] = 0.8;
+  results[0].measured[1]["qauc"] = 0.96;
+  add_baselines(two_methods("qauc"), table, results);
+  const Json json = result_table(table, results);
+  EXPECT_EQ(json["base"], "baselines/trees");
+  EXPECT_EQ(json["seeds"], 2) << "those of the model";
+  ASSERT_EQ(json["rows"].size(), 3U);
+  EXPECT_EQ(json["rows"][0]["title"], "popularity");
+  EXPECT_EQ(json["rows"][2]["title"], "A");
+  const auto change = [&](size_t row, const char* metric) {
+    return json["rows"][row][metric]["change_percent"];
+  };
+  EXPECT_NEAR(change(0, "auc").get<double>(), 100 * 0.1 / 0.6, 1e-9);
+  EXPECT_TRUE(change(1, "auc").is_null()) << "the base itself";
+  EXPECT_NEAR(change(2, "auc").get<double>(), 15, 1e-9) << "10 and 20 %";
+  EXPECT_NEAR(change(2, "qauc").get<double>(), 37.5, 1e-9) << "25 and 50 %";
+  EXPECT_NEAR(json["rows"][2]["auc"]["change_half_width"].get<double>(), 12.7062 * 5, 1e-6);
+  EXPECT_TRUE(json["rows"][0]["auc"]["half_width"].is_null());
+  EXPECT_NE(table_to_markdown(json).find("+37.50%"), std::string::npos);
+}
+
+TEST(ResultTable, TakesTheBestBaselineByUsersWhereNoRequestHasBothLabels) {
+  AblationTable table{.base = "a", .rows = {{.arm = "a"}}};
+  std::vector<ArmResult> results = {result_of({0.66})};
+  add_baselines(two_methods("uauc"), table, results);
+  EXPECT_EQ(table.base, "baselines/trees");
+  table.rows = {{.arm = "a"}};
+  add_baselines(two_methods("mrr"), table, results);
+  EXPECT_EQ(table.base, "baselines/popularity") << "by AUC";
+  for (const Json& wrong : {Json(), Json::array(), Json{{{"auc", 0.5}}}, Json{1}})
+    expect_error<DataError>([&] { add_baselines(wrong, table, results); },
+                            "lemur baselines listed ");
 }
 
 TEST(ResultTable, HasLinesOfOneWidth) {

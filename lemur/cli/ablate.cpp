@@ -91,7 +91,7 @@ void add_ablate(CLI::App& app) {
   command
       ->add_option("--table", arguments->tables,
                    "Tables of the file of arms: main, two-stage, ablation, temperature, sampling, "
-                   "experts; or all")
+                   "experts, parts, baselines (simple methods beside the model); or all")
       ->capture_default_str();
   command->add_option("--seeds", arguments->seeds, "Runs of each arm, seeds 1 up to this")
       ->capture_default_str();

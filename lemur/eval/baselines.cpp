@@ -1,119 +1,29 @@
 #include "lemur/eval/baselines.h"
 
+#include <ATen/Parallel.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <optional>
-#include <unordered_map>
 
 #include "lemur/data/batch_loader.h"
+#include "lemur/eval/boosted_trees.h"
 #include "lemur/eval/evaluator.h"
+#include "lemur/eval/simple_scores.h"
 
 namespace lemur {
 namespace {
 
-constexpr double kSmoothing = 10;
-constexpr size_t kNewest = 20;               // documents of a history
-constexpr uint64_t kMostClicks = 2'000'000;  // whose histories are counted
 constexpr int64_t kPasses = 3, kNegatives = 7;
-constexpr double kRate = 0.1, kDecay = 1e-5;  // of the logistic regression
+constexpr double kRate = 0.1, kDecay = 1e-5;    // of the logistic regression
+constexpr int64_t kRoundsUnjudged = 100;        // of trees, where there is no split valid
+constexpr double kOfEqualOrders = 1e-6;         // weight of the log loss beside QAUC
+constexpr size_t kMostTreeInputs = 50'000'000;  // held of train, and of valid: 4 bytes each here
+                                                // and some 10 in the library
 
 double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
-
-/// Smoothed click rates of documents.
-class Popularity {
- public:
-  explicit Popularity(const SampleStore& store) : rates_(store.schema().num_documents) {
-    const StoreSchema::Split& train = store.schema().split("train");
-    std::vector<double> clicks(rates_.size()), shown(rates_.size());
-    double all_clicks = 0, all = 0;
-    for (uint64_t event = train.begin; event < train.end; ++event) {
-      const double weight = store.weights()[event],
-                   clicked = store.labels(0)[event] != 0 ? weight : 0;
-      shown[store.documents()[event]] += weight, all += weight;
-      clicks[store.documents()[event]] += clicked, all_clicks += clicked;
-    }
-    const double rate = (all_clicks + 1) / (all + 2);
-    for (size_t d = 0; d < rates_.size(); ++d)
-      rates_[d] = (clicks[d] + kSmoothing * rate) / (shown[d] + kSmoothing);
-  }
-  double operator()(uint32_t document) const { return rates_[document]; }
-
- private:
-  std::vector<double> rates_;
-};
-
-/// Which clicks had which documents before them.
-class ItemItem {
- public:
-  explicit ItemItem(const SampleStore& store)
-      : store_(store), clicks_(store.schema().num_documents) {
-    const StoreSchema::Split& train = store.schema().split("train");
-    uint64_t counted = 0;
-    for (uint64_t event = train.end; event-- > train.begin && counted < kMostClicks;) {
-      if (store.labels(0)[event] == 0 || store.weights()[event] == 0) continue;
-      ++counted;
-      const uint32_t document = store.documents()[event];
-      ++clicks_[document];
-      for_each_newest(event, [&](uint32_t past) { ++together_[key(document, past)]; });
-    }
-  }
-
-  double score(uint64_t event) const {
-    const uint32_t document = store_.documents()[event];
-    double sum = 0;
-    for_each_newest(event, [&](uint32_t past) {
-      const auto found = together_.find(key(document, past));
-      if (found != together_.end())
-        sum += found->second / std::sqrt((clicks_[document] + 1.0) * (clicks_[past] + 1.0));
-    });
-    return sum;
-  }
-
- private:
-  static uint64_t key(uint32_t a, uint32_t b) { return uint64_t{a} << 32 | b; }
-  template <typename Visit>
-  void for_each_newest(uint64_t event, const Visit& visit) const {
-    const auto past =
-        store_.history(0, store_.users()[event], store_.request_times()[event]).documents;
-    for (uint32_t document : past.last(std::min(past.size(), kNewest))) visit(document);
-  }
-
-  const SampleStore& store_;
-  std::vector<uint32_t> clicks_;
-  std::unordered_map<uint64_t, uint32_t> together_;
-};
-
-/// BM25 of all fields of the first match; rows of one query should come together.
-class QueryMatch {
- public:
-  explicit QueryMatch(const SampleStore& store)
-      : store_(store), raw_(store.matcher()->num_values()) {
-    const StoreSchema::Match& match = store.schema().matches[0];
-    place_ = match.fields.size() > 1 ? match.fields.size() * kMatchNames.size() : 0;
-    texts_.resize(store.schema().text.size());
-  }
-
-  double score(uint64_t event) {
-    const uint32_t query = store_.queries()[event];
-    if (query == kNone) return 0;
-    if (query != prepared_) store_.matcher()->prepare(store_.query_tokens()[query], query_);
-    prepared_ = query;
-    for (size_t field = 0; field < texts_.size(); ++field)
-      texts_[field] = store_.document_tokens(store_.documents()[event], field);
-    store_.matcher()->match_raw(query_, texts_, raw_);
-    return std::isfinite(raw_[place_]) ? raw_[place_] : 0;
-  }
-
- private:
-  const SampleStore& store_;
-  TextMatcher::Query query_;
-  std::vector<double> raw_;
-  std::vector<std::span<const int32_t>> texts_;
-  size_t place_ = 0;
-  uint32_t prepared_ = kNone;
-};
 
 /// Everything that is fitted once.
 class Methods {
@@ -128,15 +38,24 @@ class Methods {
   double items(uint64_t event) const { return items_->score(event); }
   double match(uint64_t event) { return match_->score(event); }
 
-  /// Inputs of the regression for the rows of a batch, row by row.
-  std::vector<std::vector<double>> inputs(const Batch& batch) {
+  struct InputOptions {
+    bool before = false;  ///< of train, and by what came before each event
+    double missing = 0;   ///< stands for numbers that the store lacks
+  };
+  /// Inputs of regression and trees for the rows of a batch, row by row.
+  std::vector<std::vector<double>> inputs(const Batch& batch, const InputOptions& options) const {
     std::vector<std::vector<double>> rows(batch.size());
     for (size_t b = 0; b < batch.size(); ++b) {
       auto& row = rows[b];
-      row.push_back(std::log(popularity(batch.events[b])));
-      if (has_items()) row.push_back(std::log1p(items(batch.events[b])));
-      for (size_t f = 0; f < batch.features.size(); ++f)
-        if (store_.schema().features[f].is_number) row.push_back(batch.features[f].numbers[b]);
+      const uint64_t event = batch.events[b];
+      row.push_back(std::log(options.before ? popularity_.before(event) : popularity(event)));
+      if (has_items())
+        row.push_back(std::log1p(options.before ? items_->before(event) : items(event)));
+      for (size_t f = 0; f < batch.features.size(); ++f) {
+        if (!store_.schema().features[f].is_number) continue;
+        const double number = batch.features[f].numbers[b];
+        row.push_back(number == 0 ? options.missing : number);
+      }
     }
     return rows;
   }
@@ -157,7 +76,7 @@ class LogisticRegression {
                                .epochs = kPasses});
     const size_t num_labels = store.schema().labels.size();
     while (const auto batch = loader.next()) {
-      const auto rows = methods.inputs(*batch);
+      const auto rows = methods.inputs(*batch, {});
       if (weights_.empty() && !rows.empty()) begin(rows);
       for (size_t b = 0; b < rows.size(); ++b) {
         const double shift = batch->log_odds_shift.empty() ? 0 : batch->log_odds_shift[b];
@@ -231,12 +150,18 @@ std::vector<double> scores_of(const StoreSchema::Split& split, const Score& scor
   return values;
 }
 
+/// Returns the split to choose on; null where there is none or it is empty.
+const StoreSchema::Split* valid_of(const SampleStore& store) {
+  for (const StoreSchema::Split& split : store.schema().splits)
+    if (split.name == "valid" && split.end > split.begin) return &split;
+  return nullptr;
+}
+
 /// Returns the weight of ln popularity beside BM25 that ranks valid best; 1 without a split valid.
 double choose_weight(const SampleStore& store, Methods& methods) {
-  const auto& splits = store.schema().splits;
-  const auto valid = std::ranges::find(splits, "valid", &StoreSchema::Split::name);
+  const StoreSchema::Split* valid = valid_of(store);
   double best = 1, best_metric = -1;
-  if (valid == splits.end() || valid->end == valid->begin) return best;
+  if (valid == nullptr) return best;
   const auto match = scores_of(*valid, [&](uint64_t event) { return methods.match(event); });
   for (double weight : {0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0}) {
     auto mixed = match;
@@ -250,10 +175,118 @@ double choose_weight(const SampleStore& store, Methods& methods) {
   return best;
 }
 
+/// Gradient-boosted trees over the inputs of the regression. Of train each event is described by
+/// what came before it: trees would learn by heart that what was counted once was the click itself.
+class TreeRanking {
+ public:
+  TreeRanking(const SampleStore& store, const Methods& methods)
+      : store_(store), methods_(methods) {}
+
+  /// Returns in a few words what was fitted; nothing where train has no rows.
+  std::optional<std::string> fit(const std::function<void(const std::string&)>& progress) {
+    const TreeRows rows = draw_rows();
+    if (rows.labels.empty()) return std::nullopt;
+    BoostedTreesOptions options{.threads = at::get_num_threads()};
+    const StoreSchema::Split* valid = valid_of(store_);
+    if (valid == nullptr) {
+      options.most_rounds = kRoundsUnjudged;
+      trees_.emplace(rows, options);
+      return fmt::format("{} of depth 6 over the same", trees_->rounds());
+    }
+    const std::vector<float> judged = inputs_of(valid->name);
+    StoreSchema::Split seen = *valid;
+    seen.end = seen.begin + judged.size() / (rows.inputs.size() / rows.labels.size());
+    const char* metric = nullptr;
+    trees_.emplace(rows, options, judged, [&](const std::vector<float>& probabilities) {
+      const Metrics metrics = measure(store_, seen, {.scores = probabilities});
+      const double loss = metrics.log_loss.value_or(0);
+      metric = metrics.qauc ? "QAUC" : "log loss";
+      progress(fmt::format("gradient-boosted trees: {} {:.4f} on valid", metric,
+                           metrics.qauc.value_or(loss)));
+      return metrics.qauc ? *metrics.qauc - kOfEqualOrders * loss : -loss;
+    });
+    return fmt::format("{} of depth 6 over the same, as many as {} on valid chose",
+                       trees_->rounds(), metric);
+  }
+
+  std::vector<double> probabilities(const std::string& split) const {
+    std::vector<double> all;
+    BatchLoader loader(store_, {.split = split, .batch_size = 65536});
+    while (const auto batch = loader.next()) {
+      std::vector<float> inputs;
+      append(*batch, /*before=*/false, inputs);
+      const std::vector<float> found = trees_->probabilities(inputs);
+      all.insert(all.end(), found.begin(), found.end());
+    }
+    return all;
+  }
+
+ private:
+  void append(const Batch& batch, bool before, std::vector<float>& inputs) const {
+    constexpr double kMissing = std::numeric_limits<double>::quiet_NaN();
+    for (const auto& row : methods_.inputs(batch, {.before = before, .missing = kMissing}))
+      inputs.insert(inputs.end(), row.begin(), row.end());
+  }
+
+  TreeRows draw_rows() const {
+    const StoreSchema::Split& train = store_.schema().split("train");
+    BatchLoader loader(
+        store_, {.batch_size = 4096,
+                 .order = LoaderOptions::Order::kRequests,
+                 .negatives_per_request = kNegatives,
+                 .window = std::max<int64_t>(1, static_cast<int64_t>(train.end - train.begin))});
+    const size_t num_labels = store_.schema().labels.size();
+    TreeRows rows;
+    while (const auto batch = loader.next()) {
+      append(*batch, /*before=*/true, rows.inputs);
+      for (size_t b = 0; b < batch->size(); ++b) {
+        rows.labels.push_back(batch->labels[b * num_labels] > 0.5F ? 1.0F : 0.0F);
+        rows.weights.push_back(batch->weights[b]);
+        rows.log_odds_shift.push_back(batch->log_odds_shift.empty() ? 0 : batch->log_odds_shift[b]);
+      }
+      if (rows.inputs.size() >= kMostTreeInputs) break;  // of requests in a random order
+    }
+    return rows;
+  }
+
+  std::vector<float> inputs_of(const std::string& split) const {
+    std::vector<float> inputs;
+    BatchLoader loader(store_, {.split = split, .batch_size = 4096});
+    while (inputs.size() < kMostTreeInputs) {
+      const auto batch = loader.next();
+      if (!batch) break;
+      append(*batch, /*before=*/false, inputs);
+    }
+    return inputs;
+  }
+
+  const SampleStore& store_;
+  const Methods& methods_;
+  std::optional<BoostedTrees> trees_;
+};
+
 }  // namespace
+
+nlohmann::ordered_json baselines_to_json(const std::string& split,
+                                         const std::vector<Baseline>& baselines) {
+  nlohmann::ordered_json methods = nlohmann::ordered_json::array();
+  for (const Baseline& one : baselines) {
+    nlohmann::ordered_json method = {{"name", one.name}, {"how", one.how}};
+    const nlohmann::ordered_json metrics = one.metrics.to_json();
+    for (const auto& [name, value] : metrics.items())
+      if (one.is_probability || (name != "log_loss" && name != "calibration" && name != "ece"))
+        method[name] = value;
+    methods.push_back(std::move(method));
+  }
+  return {{"split", split}, {"methods", std::move(methods)}};
+}
 
 std::vector<Baseline> run_baselines(const SampleStore& store, const std::string& split_name,
                                     const std::function<void(const std::string&)>& progress) {
+  const auto say = [&](const std::string& text) {
+    if (progress) progress(text);
+  };
+  say("counting clicks of train");
   const StoreSchema::Split& split = store.schema().split(split_name);
   Methods methods(store);
   std::vector<Baseline> all;
@@ -268,7 +301,7 @@ std::vector<Baseline> run_baselines(const SampleStore& store, const std::string&
     else
       baseline.scores = by_place(values);
     baseline.metrics = measure(store, split, baseline);
-    if (progress) progress(name);
+    say(name);
   };
   const auto popularity =
       scores_of(split, [&](uint64_t event) { return methods.popularity(event); });
@@ -289,9 +322,13 @@ std::vector<Baseline> run_baselines(const SampleStore& store, const std::string&
   std::vector<double> probabilities;
   BatchLoader loader(store, {.split = split_name, .batch_size = 4096});
   while (const auto batch = loader.next())
-    for (const auto& row : methods.inputs(*batch))
+    for (const auto& row : methods.inputs(*batch, {}))
       probabilities.push_back(regression.probability(row));
   add("logistic regression", "of all these and the store's numbers", probabilities, true);
+
+  TreeRanking trees(store, methods);
+  if (const auto how = trees.fit(say))
+    add("gradient-boosted trees", *how, trees.probabilities(split_name), true);
   return all;
 }
 

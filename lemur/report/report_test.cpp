@@ -39,7 +39,7 @@ TEST_F(Report, OfARunThatHasJustBegunIsEmptyButComplete) {
   EXPECT_EQ(run.at("name"), "begun");
   EXPECT_EQ(run.at("finished"), false);
   EXPECT_TRUE(run.at("best_step").is_null());
-  for (const char* list : {"evaluations", "environment", "problems"})
+  for (const char* list : {"evaluations", "baselines", "environment", "problems"})
     EXPECT_EQ(run.at(list), Json::array()) << list;
   EXPECT_GT(run.at("data").at("events"), 0);
   EXPECT_EQ(report.at("bench"), Json::array());
@@ -58,6 +58,20 @@ TEST_F(Report, KeepsWhatEvaluateAndTrainLeftInTheRun) {
   EXPECT_EQ(run.at("environment")[0].at("cores"), 2);
   EXPECT_EQ(run.at("hours"), 1.0);
   EXPECT_EQ(run.at("step"), 5);
+}
+
+TEST_F(Report, KeepsWhatBaselinesLeftInTheRun) {
+  start_run("run");
+  const std::string valid = R"({"split":"valid","methods":[{"name":"popularity","auc":0.5}]})";
+  write("run/baselines-valid.json", valid);
+  write("run/baselines-test.json", R"({"split":"test","methods":[{"auc":0.5}]})");
+  write("run/baselines-train.json", "{");
+  write("run/baselines-other.json", R"({"split":1,"methods":[]})");
+  const Json run = collect_report({.runs = {folder_.path() / "run"}, .benches = {}})["runs"][0];
+  EXPECT_EQ(run.at("baselines").dump(), "[" + valid + "]");
+  EXPECT_EQ(run.at("problems").dump(),
+            R"(["baselines-other.json is damaged","baselines-test.json is damaged",)"
+            R"("baselines-train.json is damaged"])");
 }
 
 TEST_F(Report, NamesRunsOfOneNameByTheirPaths) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <string_view>
 
 #include "lemur/base/config.h"
 #include "lemur/base/error.h"
@@ -17,6 +18,15 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
+/// Whether the page can show what a file of `lemur baselines` holds.
+bool is_baselines(const Json& json) {
+  return json.is_object() && json.value("split", Json()).is_string() &&
+         json.value("methods", Json()).is_array() &&
+         std::ranges::all_of(json["methods"], [](const Json& method) {
+           return method.is_object() && method.value("name", Json()).is_string();
+         });
+}
+
 class RunReader {
  public:
   RunReader(const fs::path& path, const std::string& name) : folder_(path) { json_["name"] = name; }
@@ -25,7 +35,9 @@ class RunReader {
     FlatOptions options = read_options();
     read_environment();
     read_course();
-    read_evaluations();
+    json_["evaluations"] =
+        read_kept("evaluation-", [](const Json& json) { return json.is_object(); });
+    json_["baselines"] = read_kept("baselines-", &is_baselines);
     read_checkpoints();
     json_["problems"] = problems_;
     return {std::move(json_), std::move(options)};
@@ -83,17 +95,25 @@ class RunReader {
           fmt::format("metrics.jsonl: {} unreadable lines", metrics.unreadable_lines));
   }
 
-  void read_evaluations() {
+  /// Returns what the files named `<prefix>...json` hold, in the order of their names, where it is
+  /// what `fits` says.
+  Json read_kept(std::string_view prefix, bool (*fits)(const Json&)) {
     std::vector<fs::path> files;
     for (const auto& entry : fs::directory_iterator(folder_.path())) {
       const std::string name = entry.path().filename().string();
-      if (name.starts_with("evaluation-") && name.ends_with(".json")) files.push_back(entry.path());
+      if (name.starts_with(prefix) && name.ends_with(".json")) files.push_back(entry.path());
     }
     std::sort(files.begin(), files.end());
-    json_["evaluations"] = Json::array();
-    for (const fs::path& file : files)
-      if (Json evaluation = read_json(file); evaluation.is_object())
-        json_["evaluations"].push_back(std::move(evaluation));
+    Json kept = Json::array();
+    for (const fs::path& file : files) {
+      Json json = read_json(file);
+      if (fits(json)) {
+        kept.push_back(std::move(json));
+      } else if (!json.is_null()) {
+        problems_.push_back(file.filename().string() + " is damaged");
+      }
+    }
+    return kept;
   }
 
   void read_checkpoints() {

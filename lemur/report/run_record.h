@@ -13,9 +13,9 @@ using FlatOptions = std::vector<std::pair<std::string, std::string>>;  ///< see 
 
 struct RunRecord {
   /// {"name", "step", "hours", "finished", "best_step" (or null), "training", "validation" (see
-  /// MetricColumns), "evaluations": [what `lemur evaluate` kept], "environment": [...], "data":
-  /// {counts of the schema}, "parameters": {module: count}, "checkpoint_bytes", "problems":
-  /// [texts]}. What the run lacks is empty or null.
+  /// MetricColumns), "evaluations": [what `lemur evaluate` kept], "baselines": [what `lemur
+  /// baselines` kept], "environment": [...], "data": {counts of the schema}, "parameters": {module:
+  /// count}, "checkpoint_bytes", "problems": [texts]}. What the run lacks is empty or null.
   nlohmann::ordered_json json;
   FlatOptions options;
 };

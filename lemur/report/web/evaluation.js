@@ -6,6 +6,8 @@ const kMetrics = [
   ["ndcg_at_5", "NDCG@5"], ["ndcg_at_10", "NDCG@10"], ["mrr", "MRR"],
   ["calibration", "Pred. / obs."], ["ece", "ECE"]
 ];
+const kNoBaselines =
+    "No run holds what simple methods reach: `lemur baselines --store DIR --split test --run DIR` keeps it in the run.";
 const kNoEvaluation =
     "No run holds an evaluation: `lemur evaluate --run DIR --store DIR --split test` keeps one in it.";
 
@@ -32,6 +34,38 @@ function evaluation_section() {
   made.append(table(
       ["Run", "Split", "Checkpoint", "Rows", ...kMetrics.map(([, called]) => called)], rows,
       {text: [0, 1, 2], cards: true}));
+}
+
+// Runs of one store have the same baselines, and share a table.
+function baselines_section() {
+  const made = section("baselines", "What simple methods reach");
+  const shared = new Map();
+  report.runs.forEach((run, index) => run.baselines.forEach((found) => {
+    const key = JSON.stringify(found);
+    if (!shared.has(key)) shared.set(key, {found, runs: []});
+    shared.get(key).runs.push(index);
+  }));
+  if (shared.size === 0) return made.append(missing(kNoBaselines));
+  for (const {found, runs} of shared.values()) made.append(baselines_table(found, runs));
+  made.append(element(
+      "p", {className: "note"},
+      "Fitted on train and chosen on valid, of the same impressions; a model that is not above them is not worth its cost."));
+}
+
+function baselines_table({split, methods}, runs) {
+  const figures = (result) => kMetrics.map(([key]) => fixed(result?.[key], 4));
+  const rows = methods.map((method) => [method.name, ...figures(method), method.how ?? ""]);
+  for (const run of runs) {
+    const name = element("span", {}, swatch(run), report.runs[run].name);
+    const result = evaluation_of(report.runs[run], split);
+    rows.push([
+      name, ...figures(result),
+      result ? `checkpoint ${result.checkpoint}` : "not evaluated on this split"
+    ]);
+  }
+  return table(
+      ["Method", ...kMetrics.map(([, called]) => called), "How"], rows,
+      {text: [0, kMetrics.length + 1], caption: `On ${split}`, cards: true});
 }
 
 function calibration_section() {

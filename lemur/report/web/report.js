@@ -114,6 +114,7 @@ representation_section();
 bank_section();
 cost_section();
 evaluation_section();
+baselines_section();
 calibration_section();
 slices_section();
 ablation_section();
