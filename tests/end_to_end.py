@@ -127,7 +127,9 @@ def main():
         seconds = time.time() - start
         reference = last_checkpoint(work / "whole")
         assert len(list(open(work / "whole/metrics.jsonl"))) > 3
-        run(lemur, "inspect", work / "whole")
+        inspected = run(lemur, "inspect", work / "whole").stdout
+        assert re.search(r"^popularity +documents +coverage +age +staleness +freshness$", inspected, re.M), inspected
+        assert "bank_deciles" not in inspected, inspected
         run(lemur, "inspect", reference, "--verify")
         run(*command, code=2)  # a run is never overwritten
 

@@ -11,9 +11,10 @@ ratio:  (AUC - 0.5) over (AUC of p* - 0.5) on the split test: at least 0.9 in th
 bank:   AUC that p = q = 20 % loses against p = q = 100 %.
 ladder: the variants of the paper's main table, each better than the one before it: means over the seeds. In a world with fewer documents
         and users, so that each is seen often enough to learn from its ID: in the default world the first three are equal, and with 2000 users for 300 k events mlp is above rankmixer.
-refresh: a budget of 10 % of the encoded documents, in the ladder's world and a run that shuffles (in time order a history holds only what was a
+refresh: a budget of 10 % of the encoded documents, spent on the oldest of the batch's histories (bank.refresh = "oldest") or by expected staleness
+        and reads ("expected"), in the ladder's world and a run that shuffles (in time order a history holds only what was a
         target before, so that the bank lacks nothing): mean age of the vectors read, coverage of long histories, AUC, which may be
-        lower by a standard error.
+        lower by a standard error; staleness by popularity without refresh and with either: "expected" leaves the least shown decile less stale than none.
 images: a world whose covers show a topic that the texts do not, and whose users come often enough to show what they like. What the covers add, against half of what they can add: the AUC of p* less
         that of p* as far as the texts tell it. And AUC on documents in their first hour, against RankMixer with IDs.
 A finished run in the work folder is not trained again.
@@ -91,6 +92,17 @@ class Bench:
         lines = [json.loads(line) for line in (self.work / f"{name}-{seed}" / "metrics.jsonl").read_text().splitlines()]
         return statistics.mean(line[key] for line in lines if key in line)
 
+    def staleness_by_decile(self, name, seeds):
+        """Returns {"1" (shown least) to "10", "unseen": mean cosine over evaluations and seeds of what is encoded and what is stored}."""
+        prefix = "bank_deciles/staleness_"
+        found = {}
+        for seed in seeds:
+            for line in (self.work / f"{name}-{seed}" / "metrics.jsonl").read_text().splitlines():
+                for key, value in json.loads(line).items():
+                    if key.startswith(prefix):
+                        found.setdefault(key.removeprefix(prefix), []).append(value)
+        return {decile: statistics.mean(values) for decile, values in found.items()}
+
     def ratio(self, auc):
         return (auc - 0.5) / (self.best_auc - 0.5)
 
@@ -101,16 +113,24 @@ class Bench:
 
 
 def check_refresh(bench, arguments, demand):
-    variants = {"shuffled": [], "refreshed": ["bank.refresh_budget=0.1"]}
+    budget = "bank.refresh_budget=0.1"
+    variants = {"shuffled": [], "refreshed": [budget], "expected": [budget, "bank.refresh=expected"]}
     auc = {name: [bench.measure(name, seed, [*SHUFFLED, *more, *arguments.set])["auc"] for seed in arguments.seeds] for name, more in variants.items()}
     over_runs = lambda name, key: statistics.mean(bench.course(name, seed, key) for seed in arguments.seeds)
     age = {name: over_runs(name, "bank/age_mean") for name in variants}
     coverage = {name: over_runs(name, "bank/coverage_long") for name in variants}
     demand(age["refreshed"] <= MOST_AGE * age["shuffled"], f"mean age {age['shuffled']:.1f} -> {age['refreshed']:.1f} steps")
     demand(coverage["refreshed"] > coverage["shuffled"], f"coverage of long histories {coverage['shuffled']:.4f} -> {coverage['refreshed']:.4f}")
-    gains = [refreshed - shuffled for shuffled, refreshed in zip(auc["shuffled"], auc["refreshed"])]
-    error = statistics.stdev(gains) / len(gains) ** 0.5 if len(gains) > 1 else 0
-    demand(statistics.mean(gains) >= -error, f"AUC {statistics.mean(auc['shuffled']):.5f} -> {statistics.mean(auc['refreshed']):.5f}, standard error of the difference {error:.4f}")
+    for name in ("refreshed", "expected"):
+        gains = [after - before for before, after in zip(auc["shuffled"], auc[name])]
+        error = statistics.stdev(gains) / len(gains) ** 0.5 if len(gains) > 1 else 0
+        demand(statistics.mean(gains) >= -error, f"{name}: AUC {statistics.mean(auc['shuffled']):.5f} -> {statistics.mean(auc[name]):.5f}, standard error of the difference {error:.4f}")
+    staleness = {name: bench.staleness_by_decile(name, arguments.seeds) for name in variants}
+    print(f"{'staleness, decile':<20}" + "".join(f"{name:>12}" for name in variants))
+    for decile in [*map(str, range(1, 11)), "unseen"]:
+        print(f"{decile:<20}" + "".join(f"{staleness[name][decile]:>12.4f}" if decile in staleness[name] else f"{'-':>12}" for name in variants), flush=True)
+    demand(staleness["expected"]["1"] > staleness["shuffled"]["1"],
+           f"staleness of the least shown decile {staleness['shuffled']['1']:.4f} -> {staleness['expected']['1']:.4f}, oldest {staleness['refreshed']['1']:.4f}")
 
 
 def check_images(bench, arguments, demand):

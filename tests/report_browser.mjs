@@ -11,7 +11,7 @@ const kLines = [
   "--ink", ...[0, 1].map((i) => `--series-${i}`), ...[0, 1, 2, 3, 4, 5].map((i) => `--part-${i}`)
 ];
 const kFigures =
-    10 + 6 + 5 + 3 + 3 + 5;  // quality, representations, bank, cost, calibration, benches
+    10 + 6 + 7 + 3 + 3 + 5;  // quality, representations, bank, cost, calibration, benches
 const kHostile = "<img src=x onerror=alert(1)>";
 const [page_file, empty_file, screenshots] = process.argv.slice(2);
 const url_of = (file) => pathToFileURL(resolve(file)).href;
@@ -82,6 +82,9 @@ async function check_text(page) {
   check(reached.every((auc) => auc > 0 && auc < 1), `AUC of methods and runs: ${reached}`);
   const executed = page.locator("#cost tr", {hasText: "Operations executed"}).locator("td");
   check(!(await executed.allTextContents()).includes("–"), "no operations were counted");
+  const popularity = await page.locator("#bank tbody tr td:first-child").allTextContents();
+  check(
+      ["1", "10"].every((name) => popularity.includes(name)), `deciles of the bank: ${popularity}`);
   const key = page.locator("#configuration tr", {hasText: "model.ranker"});
   check(
       (await key.locator("td").allTextContents()).join() === "model.ranker,\"rankmixer\",\"mlp\"",

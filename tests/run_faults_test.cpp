@@ -172,8 +172,12 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST_F(RunFaults, FaultsOfOnePartUndoTheWholeStep) {
   options_.train.micro_batch_size = 24;
+  options_.bank.refresh_budget = 0.5;
+  options_.bank.refresh = "expected";
   Bench bench(options_, *store_);
-  EXPECT_EQ(bench.step.run(batch(0), 1, 1).fault, "");
+  const StepMetrics first = bench.step.run(batch(0), 1, 1);
+  EXPECT_EQ(first.fault, "");
+  EXPECT_GT(first.refreshed, 0);
   const auto before = everything(bench);
   set_height(1060, kInfinity);  // of the last part
   EXPECT_EQ(bench.step.run(batch(1000), 2, 1).fault, "the loss is nan");

@@ -450,6 +450,7 @@ TEST(Training, WritesOfABankOnlyWhereThereIsOne) {
     const std::string metrics = read_file(runs.path() / "run/metrics.jsonl");
     EXPECT_NE(metrics.find("encoder/forward"), std::string::npos);
     EXPECT_EQ(metrics.find("bank/") != std::string::npos, enabled) << metrics;
+    EXPECT_EQ(metrics.find("bank_deciles/staleness_10") != std::string::npos, enabled) << metrics;
   }
 }
 
@@ -474,6 +475,7 @@ TEST(Training, AlignsFeedsByTheUsersLastDocuments) {
                    many = Evaluator(store, bench.state, 200).run("valid");
   ASSERT_TRUE(few.alignment && many.alignment);
   EXPECT_LT(*few.alignment, *many.alignment) << "the smaller the batch, the fewer negatives";
+  EXPECT_FALSE(Evaluator(store, bench.state, 200).slices("valid", many).contains("query_seen"));
   expect_parts_add_up(options, store, make_batch(store, std::span(batch.events).first(100)));
   options.model.feed_history = "none such";
   expect_error<InvalidArgument>([&] { Bench(options, store); }, "names 'none such'");

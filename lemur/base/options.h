@@ -450,6 +450,7 @@ struct BankOptions {
   bool enabled = true, encode_clicked = true, fresh_evaluation = false, history_gradient = false,
        deferred_gradient = false, fill = false;
   double forward = 1, backward = 1, refresh_budget = 0;
+  std::string refresh = "oldest";
 
   template <typename V>
   void visit(V&& v) {
@@ -467,10 +468,15 @@ struct BankOptions {
       "clicks are few, and SQDC learns from them alone. A step costs as much more as it holds "
       "clicks.");
     v("refresh_budget", refresh_budget,
-      "Documents of the batch's histories, those that the bank lacks and the oldest first, that "
-      "are encoded forward-only beyond the targets, as a share of the targets that a step "
-      "encodes; 0: none.",
+      "Documents that are encoded forward-only beyond the targets, as a share of the targets that "
+      "a step encodes; bank.refresh says which; 0: none.",
       Range{0, 100});
+    v("refresh", refresh,
+      "Which documents bank.refresh_budget is spent on. oldest: those of the batch's histories, "
+      "that the bank lacks and then the oldest. expected: of all that training reads, those whose "
+      "expected staleness times how often they are read is largest, so that documents that are "
+      "seldom shown get their share.",
+      OneOf{{"oldest", "expected"}});
     v("history_gradient", history_gradient,
       "Let the ranking loss reach the encoder through the histories too, by the targets that a "
       "step encodes with a gradient and that its histories show.");

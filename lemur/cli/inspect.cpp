@@ -1,8 +1,13 @@
 #include <fmt/format.h>
 
+#include <array>
 #include <fstream>
+#include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "lemur/base/error.h"
 #include "lemur/base/folder.h"
@@ -73,6 +78,42 @@ void inspect_checkpoint(const fs::path& path, bool verify) {
   fmt::print("dense parameters {}\n", total);
 }
 
+constexpr std::string_view kDeciles = "bank_deciles/";
+
+/// Prints a line of metrics.jsonl, but for what it says of the bank by popularity.
+void print_line(nlohmann::json line) {
+  for (auto item = line.begin(); item != line.end();)
+    item = item.key().starts_with(kDeciles) ? line.erase(item) : std::next(item);
+  print_summary(line, 0);
+}
+
+/// Prints what an evaluation's line says of the bank by popularity, as a table.
+void print_deciles(const nlohmann::json& line) {
+  constexpr std::array kColumns = {"documents", "coverage", "age", "staleness", "freshness"};
+  const auto find = [&](const char* column, const std::string& group) {
+    return line.find(fmt::format("{}{}_{}", kDeciles, column, group));
+  };
+  std::vector<std::string> groups;
+  for (int decile = 1; decile <= 10; ++decile) groups.push_back(fmt::format("{}", decile));
+  groups.emplace_back("unseen");
+  std::erase_if(groups, [&](const auto& group) { return find("documents", group) == line.end(); });
+  if (groups.empty()) return;
+  fmt::print("{:<20}", "popularity");
+  for (const char* column : kColumns) fmt::print(" {:>10}", column);
+  fmt::print("\n");
+  for (const std::string& group : groups) {
+    fmt::print("{:<20}", group);
+    for (const char* column : kColumns) {
+      const auto value = find(column, group);
+      fmt::print(" {:>10}", value == line.end() ? "-"
+                            : value->is_number_integer()
+                                ? value->dump()
+                                : fmt::format("{:.4f}", value->get<double>()));
+    }
+    fmt::print("\n");
+  }
+}
+
 void inspect_run(const fs::path& path, bool verify) {
   RunFolder run(path);
   run.check();
@@ -89,8 +130,10 @@ void inspect_run(const fs::path& path, bool verify) {
   while (std::getline(lines, line))
     (line.find("\"valid/") != std::string::npos ? evaluation : training) = line;
   for (const std::string& last : {training, evaluation})
-    if (auto json = nlohmann::json::parse(last, nullptr, false); json.is_object())
-      print_summary(json, 0);
+    if (auto json = nlohmann::json::parse(last, nullptr, false); json.is_object()) {
+      print_line(json);
+      print_deciles(json);
+    }
 }
 
 void run_inspect(const std::string& text, bool verify) {

@@ -106,6 +106,9 @@ class SampleStore {
   /// Returns the user's actions of history `history` that a request at `request_time` may see
   /// (features/known.h), at most its length, oldest first.
   HistoryView history(size_t history, uint32_t user, int64_t request_time) const;
+  /// Returns the actions of history `history` of all users, user by user: what `history` returns is
+  /// a slice of them.
+  HistoryView actions(size_t history) const { return actions_[history].all; }
   /// Returns the raw request ID as text, for predictions: the request column's value, or
   /// "user:time" where it is derived.
   std::string request_name(uint64_t event) const;

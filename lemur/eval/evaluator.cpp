@@ -156,22 +156,17 @@ Evaluation Evaluator::run(const std::string& split_name,
   return evaluation;
 }
 
-void Evaluator::count_trained() {
-  if (!times_trained_.empty()) return;
-  const auto& train = store_.schema().split("train");
-  times_trained_.assign(store_.schema().num_documents, 0);
-  user_trained_.assign(store_.schema().num_users, 0);
-  for (uint64_t e = train.begin; e < train.end; ++e)
-    if (store_.weights()[e] != 0)
-      ++times_trained_[store_.documents()[e]], ++user_trained_[store_.users()[e]];
+const TrainingCounts& Evaluator::trained() {
+  if (!trained_) trained_ = count_training(store_);
+  return *trained_;
 }
 
 SliceColumn Evaluator::document_seen_column(const StoreSchema::Split& split) {
   static constexpr int64_t kSeen[] = {0, 5, 50};
-  count_trained();
+  const std::vector<uint32_t>& times = trained().documents;
   SliceColumn column{"document_seen", {"0", "1-5", "6-50", "51+"}, {}};
   for (uint64_t e = split.begin; e < split.end; ++e)
-    column.bucket_of_row.push_back(bucket(times_trained_[store_.documents()[e]], kSeen));
+    column.bucket_of_row.push_back(bucket(times[store_.documents()[e]], kSeen));
   return column;
 }
 
@@ -203,10 +198,20 @@ SliceColumn Evaluator::history_length_column(const StoreSchema::Split& split) co
 }
 
 SliceColumn Evaluator::user_seen_column(const StoreSchema::Split& split) {
-  count_trained();
+  const std::vector<uint32_t>& times = trained().users;
   SliceColumn column{"user_seen", {"no", "yes"}, {}};
   for (uint64_t e = split.begin; e < split.end; ++e)
-    column.bucket_of_row.push_back(user_trained_[store_.users()[e]] > 0 ? 1 : 0);
+    column.bucket_of_row.push_back(times[store_.users()[e]] > 0 ? 1 : 0);
+  return column;
+}
+
+SliceColumn Evaluator::query_seen_column(const StoreSchema::Split& split) {
+  const std::vector<uint32_t>& times = trained().queries;
+  SliceColumn column{"query_seen", {"no", "yes", "no query"}, {}};
+  for (uint64_t e = split.begin; e < split.end; ++e) {
+    const uint32_t query = store_.queries()[e];
+    column.bucket_of_row.push_back(query == kNone ? 2 : times[query] > 0 ? 1 : 0);
+  }
   return column;
 }
 
@@ -221,9 +226,10 @@ nlohmann::ordered_json Evaluator::measure(const StoreSchema::Split& split,
 nlohmann::ordered_json Evaluator::slices(const std::string& split_name,
                                          const Evaluation& evaluation) {
   const auto& split = store_.schema().split(split_name);
-  return measure(split, evaluation,
-                 {document_seen_column(split), document_age_column(split),
-                  history_length_column(split), user_seen_column(split)});
+  std::vector<SliceColumn> columns = {document_seen_column(split), document_age_column(split),
+                                      history_length_column(split), user_seen_column(split)};
+  if (store_.schema().has_queries) columns.push_back(query_seen_column(split));
+  return measure(split, evaluation, columns);
 }
 
 nlohmann::ordered_json Evaluator::document_seen(const std::string& split_name,

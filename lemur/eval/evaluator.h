@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "lemur/data/sample_store.h"
+#include "lemur/data/training_counts.h"
 #include "lemur/eval/metrics.h"
 #include "lemur/eval/slices.h"
 #include "lemur/model/model_state.h"
@@ -50,27 +51,26 @@ class Evaluator {
                  const std::function<void(int64_t, int64_t)>& progress = {});
 
   /// Returns the metrics of slices of the split: document_seen, document_age, history_length,
-  /// user_seen (model.md 9).
+  /// user_seen, and where events have queries query_seen (model.md 9).
   nlohmann::ordered_json slices(const std::string& split, const Evaluation& evaluation);
 
   /// Returns the slice document_seen alone: metrics by how often a document was trained on.
   nlohmann::ordered_json document_seen(const std::string& split, const Evaluation& evaluation);
 
  private:
-  void count_trained();
+  const TrainingCounts& trained();
   SliceColumn document_seen_column(const StoreSchema::Split& split);
   SliceColumn document_age_column(const StoreSchema::Split& split) const;
   SliceColumn history_length_column(const StoreSchema::Split& split) const;
   SliceColumn user_seen_column(const StoreSchema::Split& split);
+  SliceColumn query_seen_column(const StoreSchema::Split& split);
   nlohmann::ordered_json measure(const StoreSchema::Split& split, const Evaluation& evaluation,
                                  const std::vector<SliceColumn>& columns) const;
 
   const SampleStore& store_;
   ModelState& state_;
   int64_t batch_size_;
-  std::vector<uint32_t> times_trained_,
-      user_trained_;  // impressions of the training split with a weight; filled when they are first
-                      // needed
+  std::optional<TrainingCounts> trained_;  // counted when they are first needed
 };
 
 /// Views of a split's columns for the metrics; `scores` [rows of the split].

@@ -23,7 +23,7 @@ constexpr std::string_view kMayChange[] = {
     "train.clip_norm", "train.warmup_steps", "train.schedule", "train.max_skipped_share",
     // What the steps to come see and encode.
     "train.image_flip", "train.image_crop", "bank.forward", "bank.backward", "bank.refresh_budget",
-    "bank.history_gradient", "bank.deferred_gradient",
+    "bank.refresh", "bank.history_gradient", "bank.deferred_gradient",
     // When it is measured, told and kept.
     "train.evaluate_every", "train.evaluate_batch_size", "train.checkpoint_every",
     "train.keep_checkpoints", "train.log_every", "bank.fresh_evaluation", "bank.fill",

@@ -14,9 +14,11 @@ TEST(ChangedOptions, ListsWhatARunGoesOnWith) {
   EXPECT_EQ(changed_options(run, now), Lines{});
   now.train.epochs = 7;
   now.train.learning_rate = 0.5;
+  now.bank.refresh = "expected";
   now.bank.fill = true;
-  EXPECT_EQ(changed_options(run, now), (Lines{"bank.fill: false -> true", "train.epochs: 0 -> 7",
-                                              "train.learning_rate: 0.001 -> 0.5"}));
+  EXPECT_EQ(changed_options(run, now),
+            (Lines{"bank.refresh: \"oldest\" -> \"expected\"", "bank.fill: false -> true",
+                   "train.epochs: 0 -> 7", "train.learning_rate: 0.001 -> 0.5"}));
 }
 
 TEST(ChangedOptions, NamesEveryKeyThatCannotChange) {

@@ -138,7 +138,8 @@ void RunLog::write_interval(int64_t step, double learning_rate, int64_t skipped_
 }
 
 void RunLog::write_evaluation(int64_t step, const Evaluation& evaluation,
-                              const nlohmann::ordered_json& document_seen) {
+                              const nlohmann::ordered_json& document_seen,
+                              std::span<const BankDecile> deciles) {
   nlohmann::ordered_json values;
   nlohmann::ordered_json all = evaluation.metrics.to_json();
   for (const auto& [name, value] : all.items())
@@ -158,6 +159,13 @@ void RunLog::write_evaluation(int64_t step, const Evaluation& evaluation,
       values["valid/auc_document_seen_" + bucket] = slice["auc"];
       values["valid/rows_document_seen_" + bucket] = slice["rows"];
     }
+  for (const BankDecile& decile : deciles) {
+    values["bank_deciles/documents_" + decile.name] = decile.documents;
+    values["bank_deciles/coverage_" + decile.name] = decile.coverage;
+    if (decile.age) values["bank_deciles/age_" + decile.name] = *decile.age;
+    if (decile.staleness) values["bank_deciles/staleness_" + decile.name] = *decile.staleness;
+    if (decile.freshness) values["bank_deciles/freshness_" + decile.name] = *decile.freshness;
+  }
   write(step, values);
 }
 

@@ -7,11 +7,13 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "lemur/base/progress.h"
 #include "lemur/data/batch.h"
+#include "lemur/eval/bank_deciles.h"
 #include "lemur/eval/evaluator.h"
 #include "lemur/eval/window_auc.h"
 #include "lemur/model/model_state.h"
@@ -54,9 +56,11 @@ class RunLog {
   /// Prints a line for people, above the progress bar; nothing without progress.
   void note(const std::string& line);
 
-  /// Writes a line of an evaluation on "valid"; `document_seen` are the metrics of its buckets.
+  /// Writes a line of an evaluation on "valid"; `document_seen` are the metrics of its buckets,
+  /// `deciles` what the bank holds; empty: there is none.
   void write_evaluation(int64_t step, const Evaluation& evaluation,
-                        const nlohmann::ordered_json& document_seen);
+                        const nlohmann::ordered_json& document_seen,
+                        std::span<const BankDecile> deciles);
 
  private:
   using Clock = std::chrono::steady_clock;

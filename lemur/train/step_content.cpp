@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "lemur/base/hash.h"
+#include "lemur/data/training_counts.h"
 
 namespace lemur {
 namespace {
@@ -164,18 +165,41 @@ bool StepContent::defers_gradients(int64_t step) const {
          !encoders_frozen(step);
 }
 
-void StepContent::refresh(std::span<const uint32_t> documents, double encoded, int64_t step,
-                          StepMetrics& metrics) {
-  auto budget = static_cast<int64_t>(std::ceil(state_.options.bank.refresh_budget * encoded));
+/// Returns how many documents a step refreshes that encodes so many targets.
+int64_t StepContent::refresh_budget(double encoded) const {
+  return static_cast<int64_t>(std::ceil(state_.options.bank.refresh_budget * encoded));
+}
+
+void StepContent::encode_refreshed(std::span<const uint32_t> documents, int64_t step,
+                                   size_t part_size, StepMetrics& metrics) {
+  metrics.refreshed += std::ssize(documents);
+  torch::NoGradGuard no_grad;
+  StepMetrics unused;  // staleness stays that of the targets, comparable between budgets
+  in_parts(documents, part_size,
+           [&](std::span<const uint32_t> some) { encode_documents(some, step, unused); });
+  metrics.tokens += unused.tokens;
+}
+
+void StepContent::refresh_expected(int64_t encoded, int64_t step, size_t part_size,
+                                   StepMetrics& metrics) {
+  if (state_.options.bank.refresh != "expected" || !state_.bank) return;
+  const int64_t budget = refresh_budget(static_cast<double>(encoded));
+  if (budget == 0) return;
+  if (!expected_) expected_.emplace(count_reads(store_));
+  const std::vector<uint32_t> candidates =
+      expected_->candidates(static_cast<uint64_t>(state_.options.train.seed), step, budget);
+  encode_refreshed(expected_->choose(candidates, last_steps(candidates), step, budget), step,
+                   part_size, metrics);
+}
+
+void StepContent::refresh_histories(std::span<const uint32_t> documents, double encoded,
+                                    int64_t step, StepMetrics& metrics) {
+  if (state_.options.bank.refresh != "oldest") return;
+  const int64_t budget = refresh_budget(encoded);
   if (budget == 0) return;
   std::vector<uint32_t> chosen = plan_refresh(last_steps(documents), step, budget);
   for (uint32_t& document : chosen) document = documents[document];
-  metrics.refreshed += std::ssize(chosen);
-  if (chosen.empty()) return;
-  torch::NoGradGuard no_grad;
-  StepMetrics unused;  // staleness stays that of the targets, comparable between budgets
-  encode_documents(chosen, step, unused);
-  metrics.tokens += unused.tokens;
+  encode_refreshed(chosen, step, /*part_size=*/0, metrics);
 }
 
 StoredContent StepContent::read_histories(std::span<const uint32_t> documents, const Batch& batch,

@@ -5,6 +5,7 @@
 #include <torch/types.h>
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "lemur/model/document_bank.h"
 #include "lemur/model/input_builder.h"
 #include "lemur/model/model_state.h"
+#include "lemur/train/expected_refresh.h"
 #include "lemur/train/step_metrics.h"
 #include "lemur/train/step_plan.h"
 
@@ -27,9 +29,9 @@ struct BatchContent {
   torch::Tensor owed;           ///< [|graph|, r]: gradients that waited for these documents
 };
 
-/// Works on one store and model, which must outlive it. A step is: begin, encode, (refresh,
-/// read_histories) per part of the batch, backward where the parts are smaller than the batch,
-/// then commit or undo. Not thread-safe.
+/// Works on one store and model, which must outlive it. A step is: begin, encode, refresh_expected,
+/// (refresh_histories, read_histories) per part of the batch, backward where the parts are smaller
+/// than the batch, then commit or undo. Not thread-safe.
 class StepContent {
  public:
   StepContent(const SampleStore& store, ModelState& state);
@@ -45,9 +47,14 @@ class StepContent {
   void encode(const Batch& batch, int64_t step, size_t part_size, StepMetrics& metrics,
               BatchContent& content);
 
-  /// Encodes documents of histories within bank.refresh_budget times `encoded`.
-  void refresh(std::span<const uint32_t> documents, double encoded, int64_t step,
-               StepMetrics& metrics);
+  /// Where bank.refresh is "expected": encodes documents of all training within
+  /// bank.refresh_budget times `encoded`, no more than `part_size` at a time; 0: all at once.
+  void refresh_expected(int64_t encoded, int64_t step, size_t part_size, StepMetrics& metrics);
+
+  /// Where bank.refresh is "oldest": encodes documents of histories within bank.refresh_budget
+  /// times `encoded`.
+  void refresh_histories(std::span<const uint32_t> documents, double encoded, int64_t step,
+                         StepMetrics& metrics);
 
   /// Reads the histories' distinct documents, with the targets' gradients where
   /// bank.history_gradient asks for them.
@@ -83,6 +90,9 @@ class StepContent {
                                  StepMetrics& metrics);
   void encode_targets(const Batch& batch, int64_t step, size_t part_size, StepMetrics& metrics,
                       BatchContent& content);
+  int64_t refresh_budget(double encoded) const;
+  void encode_refreshed(std::span<const uint32_t> documents, int64_t step, size_t part_size,
+                        StepMetrics& metrics);
   bool defers_gradients(int64_t step) const;
   void measure_staleness(std::span<const uint32_t> documents, const torch::Tensor& vectors,
                          int64_t step, StepMetrics& metrics) const;
@@ -92,6 +102,7 @@ class StepContent {
   ModelState& state_;
   MemoryBank no_bank_;
   DocumentBank documents_;
+  std::optional<ExpectedRefresh> expected_;  // made when it is first needed
 };
 
 }  // namespace lemur

@@ -24,7 +24,7 @@ struct StepMetrics {
   double loss = 0, cross_entropy = 0, alignment = 0, content_id = 0, gradient_norm = 0;
   int64_t documents = 0;              ///< I, distinct target documents
   int64_t encoded = 0, backward = 0;  ///< |F|, |G|
-  int64_t refreshed = 0;              ///< documents of histories encoded beyond the targets
+  int64_t refreshed = 0;              ///< documents encoded beyond the targets
   int64_t tokens = 0;                 ///< document tokens encoded
   double target_coverage = 1;  ///< share of distinct targets present before the step's writes
   std::vector<double> history_coverage;  ///< per history: share of its elements with a

@@ -134,8 +134,8 @@ void TrainStep::pass(const Batch& batch, const Part& part, int64_t step, StepMet
         watch.add_to(times.input);
         const double rows_share =
             static_cast<double>(part.batch.size()) / static_cast<double>(batch.size());
-        content_.refresh(documents, static_cast<double>(passed.content.encoded) * rows_share, step,
-                         metrics);
+        content_.refresh_histories(
+            documents, static_cast<double>(passed.content.encoded) * rows_share, step, metrics);
         watch.add_to(times.encode);
         return content_.read_histories(documents, batch, passed.content);
       },
@@ -211,6 +211,7 @@ void TrainStep::pass_batch(const Batch& batch, int64_t step, StepMetrics& metric
   const size_t size = part_size(batch);
   Stopwatch watch;
   content_.encode(batch, step, size, metrics, passed.content);
+  content_.refresh_expected(passed.content.encoded, step, size, metrics);
   watch.add_to(metrics.times.encode);
   if (size == 0) return pass(batch, {batch}, step, metrics, passed);
   const Weights all = weights_of(batch);

@@ -11,9 +11,12 @@
 
 #include "lemur/base/error.h"
 #include "lemur/base/folder_lock.h"
+#include "lemur/base/hash.h"
 #include "lemur/base/progress.h"
 #include "lemur/data/batch_loader.h"
 #include "lemur/data/run_folder.h"
+#include "lemur/data/training_counts.h"
+#include "lemur/eval/bank_deciles.h"
 #include "lemur/eval/evaluator.h"
 #include "lemur/kernels/device.h"
 #include "lemur/model/bank_writer.h"
@@ -109,6 +112,7 @@ class Trainer {
   bool end_step(RunLog& log, int64_t total);
   bool is_over(int64_t total) const;
   void evaluate(RunLog& log);
+  std::vector<BankDecile> measure_popularity();
   void swap_average() {
     optimizer_.swap_average();
     model_.tables.swap_averages();
@@ -128,6 +132,7 @@ class Trainer {
   DenseOptimizer optimizer_;
   Evaluator evaluator_;
   TrainingState state_;
+  std::vector<PopularityGroup> popularity_;  // filled when it is first needed
   bool has_valid_;
   bool has_checkpoint_ = false;
   bool has_warned_ = false;  // of a collapse
@@ -244,12 +249,22 @@ void Trainer::fill_bank() {
                      folder_.checkpoint(step).filename().string(), documents.size()));
 }
 
+/// Measures the bank by the live weights, which write it; nothing without a bank.
+std::vector<BankDecile> Trainer::measure_popularity() {
+  if (!model_.bank) return {};
+  if (popularity_.empty())
+    popularity_ = group_by_popularity(store_.document_keys(), count_training(store_).documents,
+                                      hash_combine(static_cast<uint64_t>(options_.train.seed), 4));
+  return measure_deciles(store_, model_, popularity_, state_.step);
+}
+
 void Trainer::evaluate(RunLog& log) {
+  const std::vector<BankDecile> deciles = measure_popularity();
   swap_average();
   Evaluation evaluation = evaluator_.run("valid");
   swap_average();
   log.write_evaluation(state_.step, evaluation,
-                       evaluator_.document_seen("valid", evaluation)["document_seen"]);
+                       evaluator_.document_seen("valid", evaluation)["document_seen"], deciles);
   const double direction = direction_of(options_.train.metric);
   const auto metric = metric_of(evaluation, options_.train.metric);
   const bool gained = metric && (!state_.best || direction * *metric > *state_.best);

@@ -57,7 +57,7 @@ function cost_table() {
     ["Distinct documents a step", of("encoder/distinct_documents")],
     ["Documents encoded", of("encoder/forward")],
     ["Documents with a gradient", of("encoder/backward")],
-    ["Documents refreshed for histories", of("encoder/refreshed")],
+    ["Documents refreshed", of("encoder/refreshed")],
     ["Tokens encoded", of("encoder/tokens")],
     ["Operations executed (FLOP)", of("flops/step")],
     ["– in the encoders", of("flops/encoders")],

@@ -124,6 +124,49 @@ function representation_section() {
           missing("No run here has representations, or none has written a line yet."));
 }
 
+// Tenths of the documents, from those that training shows least; "unseen" are those that it never
+// shows.
+const kDeciles = Array.from({length: 10}, (_, decile) => String(decile + 1));
+
+// What the last evaluation of a run measured of a group of documents.
+const of_decile = (run, what, name) => last(run.validation[`bank_deciles/${what}_${name}`]);
+
+function decile_lines(what) {
+  return report.runs.flatMap((run, index) => view.hidden.has(index) ? [] : [{
+                               name: run.name,
+                               x: kDeciles.map(Number),
+                               y: kDeciles.map((name) => of_decile(run, what, name)),
+                               colour: colour_name(index),
+                               dots: true
+                             }]);
+}
+
+function decile_table() {
+  const groups = [...kDeciles, "unseen"];
+  const columns =
+      report.runs.map((run, index) => ({run, index}))
+          .filter(({run}) => groups.some((name) => is_number(of_decile(run, "documents", name))));
+  const head = (called) =>
+      columns.map(({run, index}) => element("span", {title: run.name}, swatch(index), called));
+  const values = (what, name, format) => columns.map(({run}) => format(of_decile(run, what, name)));
+  const four = (value) => fixed(value, 4);
+  const rows = groups.filter((name) => columns.some(({run}) => of_decile(run, "documents", name)))
+                   .map(
+                       (name) =>
+                           [name, ...values("documents", name, short),
+                            ...values("staleness", name, four), ...values("freshness", name, four),
+                            ...values("age", name, short), ...values("coverage", name, percent)]);
+  return table(
+      [
+        "popularity", ...head("documents"), ...head("staleness"), ...head("freshness"),
+        ...head("age, steps"), ...head("coverage")
+      ],
+      rows, {
+        caption: "The bank at the last evaluation, by how often training shows a document: " +
+            "1 are the least shown tenth, 10 the most shown one"
+      });
+}
+
 function bank_section() {
   const made = section("bank", "Memory bank");
   const figures = grid();
@@ -150,9 +193,22 @@ function bank_section() {
   add_course(
       figures, "training", "Documents in the bank", [["bank/documents", "documents"]],
       {plot: {zero: true}});
+  const has_deciles = names_with("validation", "bank_deciles/").length > 0;
+  if (has_deciles) {
+    add_plot(figures, () => decile_lines("staleness"), {
+      title: "Staleness by popularity",
+      note: "The cosine at the last evaluation; 1: the least shown tenth of the documents."
+    });
+    add_plot(figures, () => decile_lines("coverage"), {
+      title: "Coverage by popularity",
+      format: percent,
+      note: "Share of at most 64 documents of each tenth that the bank holds."
+    });
+  }
   made.append(
       figures.children.length > 0 ?
           figures :
           missing(
               "No run here has a memory bank (bank.enabled = false), or none has written a line yet."));
+  if (has_deciles) made.append(decile_table());
 }
