@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "lemur/base/error.h"
+#include "lemur/data/column_value.h"
 #include "lemur/data/table_function.h"
 #include "lemur/input/csv_reader.h"
 #include "lemur/input/json_lines_reader.h"
